@@ -1,0 +1,132 @@
+// Edits of metadata.
+
+#include "absl/container/flat_hash_set.h"
+#include "cache/codec.h"
+#include "cache/impl.h"
+
+namespace warmfs::cache {
+namespace {
+
+using Kind = EditOp::Kind;
+using Ids = absl::flat_hash_set<FileId>;
+
+bool ChangesEntries(const EditOp& op) {
+  return op.kind == Kind::kPutEntry || op.kind == Kind::kRemoveEntry;
+}
+
+// Builds the batch for one edit. The caller holds the directories' locks.
+class BatchBuilder {
+ public:
+  explicit BatchBuilder(Database& db) : db_(db) {}
+
+  rocksdb::WriteBatch& Build(const std::vector<EditOp>& ops) {
+    for (const EditOp& op : ops) {
+      if (ChangesEntries(op) && changed_.insert(op.id).second) {
+        ForgetDigest(NodeKey(op.id));
+      }
+    }
+    for (const EditOp& op : ops) Add(op);
+    return batch_;
+  }
+
+ private:
+  // Each digest first, since later operations may remove the listing.
+  //
+  // The host's digest does not tell of entries that were edited here: it could
+  // come to be right for the host again while an edit in between was missed.
+  void ForgetDigest(const std::string& dir_key) {
+    rocksdb::PinnableSlice value;
+    if (!db_.Get(KeySpace::kListing, dir_key, &value).ok()) return;
+    Put(KeySpace::kListing, dir_key, EncodeDigest(Digest()));
+  }
+
+  void Add(const EditOp& op) {
+    switch (op.kind) {
+      case Kind::kPutAttr:
+        return Put(KeySpace::kAttr, NodeKey(op.id), EncodeAttr(op.attr));
+      case Kind::kPutEntry:
+        return Put(KeySpace::kDirent, EntryKeyOf(op), EncodeFileId(op.target));
+      case Kind::kRemoveEntry:
+        return Delete(KeySpace::kDirent, EntryKeyOf(op));
+      case Kind::kMarkIncomplete:
+        return Delete(KeySpace::kListing, NodeKey(op.id));
+      case Kind::kForget:
+        Delete(KeySpace::kAttr, NodeKey(op.id));
+        Delete(KeySpace::kListing, NodeKey(op.id));
+        return DeleteEntries(op.id);
+      case Kind::kPutTarget:
+        return;  // content, which is written on its own
+    }
+  }
+
+  // Mostly there are none: a directory is empty when it is removed. A range
+  // tombstone costs later readers, so there is one only where it is needed.
+  void DeleteEntries(const FileId& dir) {
+    const std::string begin = NodeKey(dir);
+    const std::string end = KeyAfter(dir);
+    if (!changed_.contains(dir) &&
+        !db_.NewScan(KeySpace::kDirent, begin, end).Valid()) {
+      return;
+    }
+    batch_.DeleteRange(db_[KeySpace::kDirent], begin, end)
+        .PermitUncheckedError();
+  }
+
+  static std::string EntryKeyOf(const EditOp& op) {
+    return EntryKey(op.id, NameCookie(op.text), op.text);
+  }
+  void Put(KeySpace space, const std::string& key, const std::string& value) {
+    batch_.Put(db_[space], key, value).PermitUncheckedError();
+  }
+  void Delete(KeySpace space, const std::string& key) {
+    batch_.Delete(db_[space], key).PermitUncheckedError();
+  }
+
+  Database& db_;
+  rocksdb::WriteBatch batch_;
+  Ids changed_;  // directories of which entries are put or removed
+};
+
+// The ids of operations for which `wanted` is true, each once.
+template <typename Predicate>
+std::vector<FileId> IdsOf(const std::vector<EditOp>& ops, Predicate wanted) {
+  Ids ids;
+  for (const EditOp& op : ops) {
+    if (wanted(op)) ids.insert(op.id);
+  }
+  return {ids.begin(), ids.end()};
+}
+
+// What these operations write anew is known again. Not a directory: its entries
+// may be what is distrusted.
+bool RestoresTrust(const EditOp& op) {
+  return op.kind == Kind::kForget ||
+         (op.kind == Kind::kPutAttr && !op.attr.IsDirectory());
+}
+
+}  // namespace
+
+void Cache::Impl::Commit(const std::vector<EditOp>& ops) {
+  const auto gen = storage_->Current();
+  const auto edited =
+      IdsOf(ops, [](const EditOp& op) { return op.kind != Kind::kPutTarget; });
+  {
+    StripedLocks::Guard guard(dirs_, StripedLocks::StripesOf(edited));
+    BatchBuilder builder(*gen->db);
+    if (Write(*gen, builder.Build(ops), WriteLog::kYes)) {
+      if (!gen->distrust.empty()) {
+        gen->distrust.Remove(IdsOf(ops, RestoresTrust));
+      }
+    } else {
+      DistrustAll(*gen, edited);
+    }
+  }
+  for (const EditOp& op : ops) {
+    if (op.kind == Kind::kForget) RemoveContent(*gen, op.id);
+    if (op.kind != Kind::kPutTarget) continue;
+    const std::string_view target = op.text;
+    PutBlocks(op.attr, 0, {&target, 1});
+  }
+}
+
+}  // namespace warmfs::cache

@@ -1,0 +1,206 @@
+// Blocks of content. A block is a header (with a log) and its bytes (without):
+// the header goes first, so bytes without a header never stay behind, and a
+// header whose bytes were lost in a crash is noticed and dropped when read.
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "cache/codec.h"
+#include "cache/impl.h"
+
+namespace warmfs::cache {
+namespace {
+
+// Operations in one batch when the blocks of a large file are removed.
+constexpr uint32_t kMaxRemovals = 4096;
+
+void Put(rocksdb::WriteBatch& batch, Database& db, KeySpace space,
+         std::string_view key, const std::string& value) {
+  batch.Put(db[space], {key.data(), key.size()}, value).PermitUncheckedError();
+}
+
+void PutContent(rocksdb::WriteBatch& batch, Database& db,
+                const std::string& key, uint64_t hash, std::string_view bytes) {
+  const std::string tag = EncodeContentTag(hash);
+  const rocksdb::Slice key_parts[] = {key};
+  const rocksdb::Slice value_parts[] = {tag, {bytes.data(), bytes.size()}};
+  batch.Put(db[KeySpace::kContent], {key_parts, 1}, {value_parts, 2})
+      .PermitUncheckedError();
+}
+
+void DeleteBlock(rocksdb::WriteBatch& batch, Database& db,
+                 std::string_view key) {
+  for (KeySpace space : {KeySpace::kBlock, KeySpace::kContent}) {
+    batch.Delete(db[space], {key.data(), key.size()}).PermitUncheckedError();
+  }
+}
+
+}  // namespace
+
+std::optional<BlockHeader> Cache::Impl::GetHeader(Generation& gen,
+                                                  const FileId& id,
+                                                  uint64_t index) {
+  rocksdb::PinnableSlice value;
+  if (!gen.db->Get(KeySpace::kBlock, BlockKey(id, index), &value).ok()) {
+    return std::nullopt;
+  }
+  return DecodeBlockHeader(id, value.ToStringView());
+}
+
+Cache::Impl::Found Cache::Impl::ReadBlock(Generation& gen, const FileId& id,
+                                          uint64_t index, Block& block) {
+  const std::string key = BlockKey(id, index);
+  rocksdb::PinnableSlice value;
+  rocksdb::Status got = gen.db->Get(KeySpace::kBlock, key, &value);
+  if (got.IsNotFound()) return Found::kNo;
+  if (!got.ok()) return Found::kDamaged;
+  const auto header = DecodeBlockHeader(id, value.ToStringView());
+  if (!header.has_value()) return Found::kDamaged;
+  value.Reset();
+  got = gen.db->Get(KeySpace::kContent, key, &value);
+  if (got.IsNotFound()) return Found::kLost;
+  if (!got.ok()) return Found::kDamaged;
+  const auto tag = DecodeContentTag(value.ToStringView());
+  if (!tag.has_value()) return Found::kDamaged;
+  if (*tag != header->hash) return Found::kLost;
+  value.remove_prefix(kContentTagBytes);
+  if (value.size() != header->bytes ||
+      XXH3_64bits(value.data(), value.size()) != header->hash) {
+    return Found::kDamaged;
+  }
+  block.version = header->version;
+  block.racy = header->racy;
+  block.hash = header->hash;
+  block.bytes.assign(value.data(), value.size());
+  return Found::kYes;
+}
+
+std::optional<Block> Cache::Impl::GetBlock(const FileId& id, uint64_t index) {
+  const auto gen = storage_->Current();
+  std::optional<Block> block(std::in_place);
+  const Found found = ReadBlock(*gen, id, index, *block);
+  if (found == Found::kYes) {
+    ++block_hits_;
+    recency_.Touch(id);
+    return block;
+  }
+  ++block_misses_;
+  if (found != Found::kNo) DropIfUnreadable(*gen, id, index);
+  return std::nullopt;
+}
+
+// Looks again, now that nobody can be between header and bytes.
+void Cache::Impl::DropIfUnreadable(Generation& gen, const FileId& id,
+                                   uint64_t index) {
+  StripedLocks::Guard guard(files_, id);
+  Block block;
+  const Found found = ReadBlock(gen, id, index, block);
+  if (found == Found::kYes || found == Found::kNo) return;
+  if (found == Found::kDamaged) ++hash_mismatches_;
+  const auto header = GetHeader(gen, id, index);
+  rocksdb::WriteBatch batch;
+  DeleteBlock(batch, *gen.db, BlockKey(id, index));
+  if (!Write(gen, batch, WriteLog::kYes) || !header.has_value()) return;
+  gen.content_bytes -= header->bytes;
+  gen.blocks -= 1;
+}
+
+void Cache::Impl::PutBlocks(const Attr& attr, uint64_t first,
+                            absl::Span<const std::string_view> blocks) {
+  const auto gen = storage_->Current();
+  const auto max_bytes = static_cast<int64_t>(MaxBytes(*gen));
+  // Writers can be faster than the housekeeper: this much over, they lose.
+  const int64_t slack = std::max<int64_t>(max_bytes / 8, 16 * kMiB);
+  const int64_t held = gen->content_bytes;
+  if (held > max_bytes + slack) {
+    ++dropped_edits_;
+    return Ask({.evict = true});
+  }
+  {
+    StripedLocks::Guard guard(files_, attr.id);
+    PutBlocksLocked(*gen, attr, first, blocks);
+  }
+  if (gen->content_bytes > max_bytes) Ask({.evict = true});
+  if (recency_.WantsWriting()) Ask({.recency = true});
+}
+
+void Cache::Impl::PutBlocksLocked(Generation& gen, const Attr& attr,
+                                  uint64_t first,
+                                  absl::Span<const std::string_view> blocks) {
+  rocksdb::WriteBatch headers;
+  rocksdb::WriteBatch contents;
+  int64_t more_bytes = 0;
+  int64_t more_blocks = 0;
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    const std::string_view bytes = blocks[i];
+    if (bytes.size() > kBlockBytes) continue;  // no block; nothing to remember
+    const BlockHeader header = {attr.version(), attr.racy, BlockCodec::kPlain,
+                                static_cast<uint32_t>(bytes.size()),
+                                XXH3_64bits(bytes.data(), bytes.size())};
+    const auto old = GetHeader(gen, attr.id, first + i);
+    if (old == header) continue;
+    const std::string key = BlockKey(attr.id, first + i);
+    Put(headers, *gen.db, KeySpace::kBlock, key, EncodeBlockHeader(header));
+    // The same bytes under a newer version: only the version changes.
+    const bool same = old.has_value() && old->hash == header.hash &&
+                      old->bytes == header.bytes;
+    if (!same) PutContent(contents, *gen.db, key, header.hash, bytes);
+    more_bytes += int64_t{header.bytes} - (old.has_value() ? old->bytes : 0);
+    more_blocks += old.has_value() ? 0 : 1;
+  }
+  Put(headers, *gen.db, KeySpace::kUsage, NodeKey(attr.id),
+      EncodeU64(recency_.Touch(attr.id)));
+  if (!Write(gen, headers, WriteLog::kYes)) return;
+  gen.content_bytes += more_bytes;
+  gen.blocks += more_blocks;
+  // If this is dropped, the headers tell of bytes that are not there: the same
+  // as after a crash.
+  Write(gen, contents, WriteLog::kNo);
+}
+
+uint64_t Cache::Impl::ContentBytes(const FileId& id) {
+  const auto gen = storage_->Current();
+  uint64_t bytes = 0;
+  Scan scan = gen->db->NewScan(KeySpace::kBlock, NodeKey(id), KeyAfter(id));
+  for (; scan.Valid(); scan.Next()) {
+    const auto header = DecodeBlockHeader(id, scan.value());
+    if (header.has_value()) bytes += header->bytes;
+  }
+  return bytes;
+}
+
+uint64_t Cache::Impl::EvictFile(const FileId& id) {
+  const auto gen = storage_->Current();
+  return RemoveContent(*gen, id);
+}
+
+uint64_t Cache::Impl::RemoveContent(Generation& gen, const FileId& id) {
+  StripedLocks::Guard guard(files_, id);
+  rocksdb::WriteBatch batch;
+  int64_t bytes = 0, blocks = 0, removed = 0;
+  auto write = [&] {
+    if (!Write(gen, batch, WriteLog::kYes)) return false;
+    gen.content_bytes -= bytes;
+    gen.blocks -= blocks;
+    removed += bytes;
+    bytes = blocks = 0;
+    batch.Clear();
+    return true;
+  };
+  Scan scan = gen.db->NewScan(KeySpace::kBlock, NodeKey(id), KeyAfter(id));
+  if (!scan.Valid()) return 0;
+  batch.Delete((*gen.db)[KeySpace::kUsage], NodeKey(id)).PermitUncheckedError();
+  for (; scan.Valid(); scan.Next()) {
+    const auto header = DecodeBlockHeader(id, scan.value());
+    bytes += header.has_value() ? header->bytes : 0;
+    blocks += header.has_value() ? 1 : 0;
+    DeleteBlock(batch, *gen.db, scan.key());
+    if (batch.Count() >= kMaxRemovals && !write()) return removed;
+  }
+  write();
+  return removed;
+}
+
+}  // namespace warmfs::cache

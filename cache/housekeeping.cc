@@ -1,0 +1,116 @@
+// The housekeeper thread: what must not be done on the thread of a caller.
+
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "cache/codec.h"
+#include "cache/impl.h"
+
+namespace warmfs::cache {
+namespace {
+
+// How long a use of a file may be known only in memory.
+constexpr absl::Duration kTick = absl::Minutes(1);
+// Beyond this a cache in memory, which only its content bounds, starts anew.
+constexpr uint64_t kMemoryDatabaseBytes = uint64_t{256} << 20;
+
+}  // namespace
+
+void Cache::Impl::Housekeep() {
+  CountContent(*storage_->Current());
+  while (!stopping()) {
+    Chores chores;
+    {
+      absl::MutexLock lock(&house_mu_);
+      busy_ = false;
+      house_mu_.AwaitWithTimeout(
+          absl::Condition(
+              +[](Impl* self) { return self->asked_.any() || self->stop_; },
+              this),
+          kTick);
+      std::swap(chores, asked_);
+      busy_ = true;
+    }
+    if (stopping()) break;
+    chores.any() ? DoChores(chores) : Tick();
+  }
+  absl::MutexLock lock(&house_mu_);
+  busy_ = false;
+}
+
+void Cache::Impl::Ask(Chores chores) {
+  absl::MutexLock lock(&house_mu_);
+  asked_.evict |= chores.evict;
+  asked_.repair |= chores.repair;
+  asked_.recency |= chores.recency;
+}
+
+void Cache::Impl::DoChores(const Chores& chores) {
+  const auto gen = storage_->Current();
+  if (chores.repair) Repair(*gen);
+  if (chores.evict) {
+    // Not to the brim, so that the next block does not ask again.
+    const uint64_t max_bytes = MaxBytes(*gen);
+    if (gen->content_bytes > static_cast<int64_t>(max_bytes)) {
+      EvictTo(*gen, max_bytes - max_bytes / 10);
+    }
+  }
+  if (chores.recency) {
+    absl::MutexLock lock(&evict_mu_);
+    WriteRecency(*gen);
+  }
+}
+
+void Cache::Impl::Tick() {
+  const auto gen = storage_->Current();
+  storage_->Reap();
+  DoChores({.evict = true, .repair = true, .recency = true});
+  const uint64_t disk_bytes = gen->db->DiskBytes();
+  if (gen->db->in_memory()) {
+    if (disk_bytes > kMemoryDatabaseBytes) storage_->Replace(gen);
+  } else if (disk_bytes > MaxBytes(*gen) + MaxBytes(*gen) / 4) {
+    Reclaim(*gen);
+  }
+}
+
+// Sums up the blocks that were there when the database was opened, so that the
+// sum is exact again whatever was lost by a crash.
+void Cache::Impl::CountContent(Generation& gen) {
+  if (gen.counted.HasBeenNotified()) return;
+  int64_t bytes = 0;
+  int64_t blocks = 0;
+  {
+    Scan scan =
+        gen.db->NewScan(KeySpace::kBlock, "", "", gen.count_from->snapshot());
+    for (; scan.Valid() && !stopping(); scan.Next()) {
+      const auto header = DecodeBlockHeader(FileId(), scan.value());
+      if (!header.has_value()) continue;
+      bytes += header->bytes;
+      ++blocks;
+    }
+  }
+  gen.count_from.reset();
+  gen.content_bytes += bytes;
+  gen.blocks += blocks;
+  gen.counted.Notify();
+  Ask({.evict = true});
+}
+
+// Removes the records that are distrusted, so that they stay so after a
+// restart. What could not be removed now is tried again at the next tick.
+void Cache::Impl::Repair(Generation& gen) {
+  for (const auto& [id, ticket] : gen.distrust.All()) {
+    StripedLocks::Guard guard(dirs_, id);
+    rocksdb::WriteBatch batch;
+    for (KeySpace space : {KeySpace::kAttr, KeySpace::kListing}) {
+      batch.Delete((*gen.db)[space], NodeKey(id)).PermitUncheckedError();
+    }
+    batch.DeleteRange((*gen.db)[KeySpace::kDirent], NodeKey(id), KeyAfter(id))
+        .PermitUncheckedError();
+    if (!gen.db->Write(batch, WriteLog::kYes).ok()) return;
+    gen.distrust.RemoveIfUnchanged(id, ticket);
+  }
+}
+
+}  // namespace warmfs::cache

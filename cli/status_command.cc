@@ -1,0 +1,96 @@
+#include "cli/status_command.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "cli/common.h"
+#include "fuse/control.h"
+
+namespace warmfs::cli {
+namespace {
+
+using nlohmann::json;
+
+double Percent(uint64_t part, uint64_t rest) {
+  return part + rest == 0 ? 0 : 100.0 * part / (part + rest);
+}
+
+void PrintOne(const json& s) {
+  const json& cache = s["cache"];
+  const json& rpc = s["rpc"];
+  const json& reads = s["reads"];
+  const json& listings = s["listings"];
+  fmt::print("{} from {} (export {}), pid {}\n",
+             s["mountpoint"].get<std::string>(),
+             s["source"].get<std::string>(), s["export"].get<std::string>(),
+             s["pid"].get<int>());
+  const std::string trouble = s["connection"]["trouble"];
+  fmt::print("  host        {}{}{}\n",
+             s["connection"]["state"].get<std::string>(),
+             trouble.empty() ? "" : ": ", trouble);
+  fmt::print("  freshness   checked after {} s, locks on the {}, {}\n",
+             s["ttl_s"].get<double>(), s["locks"].get<std::string>(),
+             s["read_only"].get<bool>() ? "read only" : "read and write");
+  fmt::print("  reads       {:.1f} % from the cache ({} of {})\n",
+             Percent(reads["hits"], reads["misses"]),
+             reads["hits"].get<uint64_t>(),
+             reads["hits"].get<uint64_t>() + reads["misses"].get<uint64_t>());
+  fmt::print("  listings    {} confirmed, {} fetched\n",
+             listings["confirmed"].get<uint64_t>(),
+             listings["fetched"].get<uint64_t>());
+  fmt::print("  requests    {} from the kernel, {} to the host\n",
+             s["requests"]["total"].get<uint64_t>(),
+             rpc["calls"].get<uint64_t>());
+  fmt::print("  latency     p50 {:.0f} us, p90 {:.0f} us, p99 {:.0f} us; {} "
+             "reconnects, {} failures\n",
+             rpc["latency"]["p50_us"].get<double>(),
+             rpc["latency"]["p90_us"].get<double>(),
+             rpc["latency"]["p99_us"].get<double>(),
+             rpc["reconnects"].get<uint64_t>(),
+             rpc["failures"].get<uint64_t>());
+  fmt::print("  cache       {} of {} in {}{}\n",
+             FormatSize(cache["content_bytes"]), FormatSize(cache["max_bytes"]),
+             cache["directory"].get<std::string>(),
+             cache["persistent"].get<bool>()
+                 ? ""
+                 : ", IN MEMORY ONLY: " + cache["reason"].get<std::string>());
+  fmt::print("  nodes       {} known to the kernel ({})\n\n",
+             s["nodes"].get<uint64_t>(), FormatSize(s["node_bytes"]));
+}
+
+}  // namespace
+
+int StatusCommand(const std::string& path, bool as_json) {
+  std::vector<std::string> controls = fuse::ControlPaths();
+  if (!path.empty()) {
+    auto mounted = MountHolding(AbsolutePath(path));
+    if (!mounted) {
+      return Fail("warmfs", absl::NotFoundError(fmt::format(
+                                "{} is not in a mount of warmfs", path)));
+    }
+    auto control = fuse::ControlPath(mounted->mountpoint);
+    if (!control.ok()) return Fail("warmfs", control.status());
+    controls = {*control};
+  }
+  json all = json::array();
+  absl::Status worst;
+  for (const std::string& control : controls) {
+    absl::Status status =
+        fuse::Ask(control, {{"command", "status"}}, [&](json line) {
+          line.erase("done");
+          all.push_back(std::move(line));
+        });
+    if (!status.ok()) worst = status;
+  }
+  if (as_json) {
+    fmt::print("{}\n", all.dump(2));
+  } else {
+    for (const json& one : all) PrintOne(one);
+    if (all.empty() && worst.ok()) fmt::print("nothing is mounted\n");
+  }
+  return worst.ok() ? 0 : Fail("warmfs", worst);
+}
+
+}  // namespace warmfs::cli

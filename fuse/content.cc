@@ -1,0 +1,250 @@
+// Reading: from the cache where a block of the file's version is there, from the
+// host otherwise, whole blocks at a time, with what is likely to be read next.
+//
+// A read never mixes two versions of a file: all of its blocks belong to one
+// version, or come from one reply of the host, which the host has checked to be
+// of one version as far as it can.
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "fuse/errors.h"
+#include "fuse/file_system.h"
+
+namespace warmfs::fuse {
+namespace {
+
+uint64_t LastBlockOf(const Attr& attr) {
+  return attr.size == 0 ? 0 : (attr.size - 1) / kBlockBytes;
+}
+
+size_t ExpectedBytes(const Attr& attr, uint64_t index) {
+  const uint64_t start = index * kBlockBytes;
+  if (start >= attr.size) return 0;
+  return std::min<uint64_t>(kBlockBytes, attr.size - start);
+}
+
+// One question at a time for each stretch of a file that is fetched at once.
+FileId FlightKey(const FileId& id, uint64_t block) {
+  return {id.hi, id.lo ^ (block / Prefetch::kWindowBlocks)};
+}
+
+// Copies what [offset, offset + size) has of these blocks; stops at a gap and
+// after a block that is not full.
+void Assemble(const std::map<uint64_t, std::string>& blocks, uint64_t offset,
+              size_t size, std::string& out) {
+  out.clear();
+  for (uint64_t at = offset; at < offset + size;) {
+    auto it = blocks.find(at / kBlockBytes);
+    const size_t start = at % kBlockBytes;
+    if (it == blocks.end() || it->second.size() <= start) return;
+    const size_t n =
+        std::min<uint64_t>(it->second.size() - start, offset + size - at);
+    out.append(it->second, start, n);
+    at += n;
+    if (it->second.size() < kBlockBytes) return;
+  }
+}
+
+}  // namespace
+
+absl::Status FileSystem::Read(rpc::Channel& host, NodeId node, uint64_t offset,
+                              size_t size, std::string& out) {
+  out.clear();
+  absl::StatusOr<NodeView> file = FreshAttr(host, node);
+  if (!file.ok()) return file.status();
+  constexpr int kAttempts = 3;
+  for (int attempt = 1;; ++attempt) {
+    if (offset >= file->attr.size || size == 0) return absl::OkStatus();
+    const uint64_t end = std::min<uint64_t>(file->attr.size, offset + size);
+    const Version before = file->attr.version();
+    Blocks blocks;
+    // The last attempt takes all from one reply, which is one version's.
+    const bool alone = attempt == kAttempts;
+    absl::Status status =
+        ReadOnce(host, *file, offset / kBlockBytes, (end - 1) / kBlockBytes,
+                 alone, blocks);
+    if (!status.ok()) return status;
+    if (alone || file->attr.version() == before) {
+      Assemble(blocks, offset, size, out);
+      return absl::OkStatus();
+    }
+  }
+}
+
+absl::Status FileSystem::ReadOnce(rpc::Channel& host, NodeView& file,
+                                  uint64_t first, uint64_t last, bool alone,
+                                  Blocks& blocks) {
+  if (alone) return Fetch(host, file, first, last, blocks);
+  bool hit = true;
+  for (uint64_t index = first; index <= last; ++index) {
+    if (TakeFromCache(file, index, blocks)) continue;
+    hit = false;
+    // Another thread may be fetching just this; then it is in the cache after.
+    bool fetched = false;
+    absl::Status status =
+        fetches_.Run(FlightKey(file.attr.id, index), [&]() -> absl::Status {
+          fetched = true;
+          return Fetch(host, file, index, last, blocks);
+        });
+    if (!status.ok()) return status;
+    if (fetched || TakeFromCache(file, index, blocks)) continue;
+    status = Fetch(host, file, index, last, blocks);
+    if (!status.ok()) return status;
+  }
+  (hit ? read_hits_ : read_misses_).fetch_add(1, std::memory_order_relaxed);
+  return absl::OkStatus();
+}
+
+bool FileSystem::TakeFromCache(const NodeView& file, uint64_t index,
+                               Blocks& blocks) {
+  if (blocks.contains(index)) return true;
+  auto block = cache_.GetBlock(file.attr.id, index);
+  if (!block || block->version != file.attr.version() ||
+      block->bytes.size() != ExpectedBytes(file.attr, index)) {
+    return false;
+  }
+  // Read while the version could not be trusted: good for as long as any
+  // unleased answer is, and then checked (Tree::NoteRacyRead).
+  if (block->racy && !Fresh(file.racy_read_at)) return false;
+  blocks[index] = std::move(block->bytes);
+  return true;
+}
+
+FileSystem::Wanted FileSystem::Want(const NodeView& file, uint64_t first,
+                                    uint64_t last) {
+  Wanted wanted{.file = file, .spec = {.node = file.ref}, .held = {}};
+  wanted.spec.first_block = first;
+  wanted.spec.block_count = static_cast<uint32_t>(last - first + 1);
+  for (uint64_t index = first; index <= last; ++index) {
+    auto block = cache_.GetBlock(file.attr.id, index);
+    wanted.spec.known_hashes.push_back(block ? block->hash : 0);
+    if (block) wanted.held[index] = std::move(block->bytes);
+  }
+  // Nothing known is said by an empty list.
+  if (wanted.held.empty()) wanted.spec.known_hashes.clear();
+  return wanted;
+}
+
+void FileSystem::WantAhead(const NodeView& file, std::vector<Wanted>& wanted) {
+  const int files = prefetch_.FilesAhead(file.parent_id, clock_.Now());
+  if (files == 0 || file.placeless) return;
+  absl::StatusOr<NodeView> dir = Known(file.parent);
+  if (!dir.ok()) return;
+  const std::string prefix = dir->ref.path.empty() ? "" : dir->ref.path + "/";
+  uint64_t bytes = file.attr.size;
+  int looked = 0;
+  std::vector<std::pair<std::string, FileId>> names;
+  cache_.ReadDir(dir->attr.id, cache::NameCookie(file.name),
+                 [&](const cache::EntryView& entry) {
+                   names.emplace_back(entry.name, entry.id);
+                   return ++looked < 4 * files;
+                 });
+  for (auto& [name, id] : names) {
+    if (static_cast<int>(wanted.size()) > files) break;
+    auto record = cache_.GetNode(id);
+    if (!record || !record->attr.IsRegular() || record->attr.size == 0 ||
+        record->attr.size > Prefetch::kAheadBytes ||
+        cache_.ContentBytes(id) != 0) {
+      continue;
+    }
+    bytes += record->attr.size;
+    if (bytes > Prefetch::kWholeBytes) break;
+    NodeView next;
+    next.node = tree_.Find(id);
+    next.attr = record->attr;
+    next.ref = {prefix + name, id};
+    wanted.push_back(Want(next, 0, LastBlockOf(next.attr)));
+  }
+}
+
+absl::Status FileSystem::Fetch(rpc::Channel& host, NodeView& file,
+                               uint64_t first, uint64_t last, Blocks& blocks) {
+  const bool whole = file.attr.size <= Prefetch::kWholeBytes;
+  if (whole) {
+    first = 0;
+    last = LastBlockOf(file.attr);
+  } else {
+    last = std::min(LastBlockOf(file.attr),
+                    prefetch_.LastBlock(file.attr.id, first, last));
+  }
+  std::vector<Wanted> wanted;
+  wanted.push_back(Want(file, first, last));
+  if (whole) WantAhead(file, wanted);
+
+  ReadRequest request;
+  for (const Wanted& w : wanted) request.files.push_back(w.spec);
+  const Stamp asked = tree_.Now();
+  const Instant at = clock_.Now();
+  ReadReply reply = host.Read(request);
+  if (reply.error != 0) return ErrnoError(reply.error);
+  if (reply.files.empty()) return ErrnoError(EIO);
+  if (reply.files[0].error != 0) {
+    const int error = reply.files[0].error;
+    if (error == ESTALE && Relocate(host, file).ok()) {
+      absl::StatusOr<NodeView> now = Known(file.node);
+      if (!now.ok()) return now.status();
+      file = *std::move(now);
+      return Fetch(host, file, first, last, blocks);
+    }
+    return ErrnoError(error);
+  }
+  for (size_t i = reply.files.size(); i-- > 0;) {
+    if (reply.files[i].error != 0 || i >= wanted.size()) continue;
+    Blocks kept = Keep(wanted[i], reply.files[i], asked, at);
+    if (i > 0) continue;
+    file.attr = reply.files[0].attr;
+    file.racy_read_at = file.attr.racy ? at : 0;
+    for (auto& [index, bytes] : kept) blocks[index] = std::move(bytes);
+  }
+  return absl::OkStatus();
+}
+
+FileSystem::Blocks FileSystem::Keep(Wanted& wanted, FileRead& read,
+                                    Stamp asked, Instant at) {
+  Blocks blocks;
+  std::vector<std::string_view> views;
+  const uint64_t first = wanted.spec.first_block;
+  for (size_t i = 0; i < read.blocks.size(); ++i) {
+    std::string& bytes = read.blocks[i].unchanged ? wanted.held[first + i]
+                                                  : read.blocks[i].bytes;
+    views.push_back(blocks[first + i] = std::move(bytes));
+  }
+  if (read.stable) cache_.PutBlocks(read.attr, first, views);
+  InvalidatePages(wanted.file.node, tree_.Apply(read.attr, asked, at));
+  // After Apply, which forgets such a note when the version is new; and before
+  // the kernel has the bytes, so that every later answer knows of it.
+  if (read.attr.racy) tree_.NoteRacyRead(wanted.file.node, at);
+  return blocks;
+}
+
+absl::StatusOr<uint64_t> FileSystem::WarmFile(rpc::Channel& host, NodeId node) {
+  absl::StatusOr<NodeView> file = FreshAttr(host, node);
+  if (!file.ok()) return file.status();
+  if (!file->attr.IsRegular() || file->attr.size == 0) return 0;
+  uint64_t fetched = 0;
+  const uint64_t last = LastBlockOf(file->attr);
+  for (uint64_t index = 0; index <= last; ++index) {
+    Blocks blocks;
+    if (TakeFromCache(*file, index, blocks)) continue;
+    const uint64_t until = std::min(last, index + Prefetch::kWindowBlocks - 1);
+    absl::Status status = Fetch(host, *file, index, until, blocks);
+    if (!status.ok()) return status;
+    for (auto& [i, bytes] : blocks) fetched += bytes.size();
+  }
+  return fetched;
+}
+
+absl::StatusOr<uint64_t> FileSystem::Seek(rpc::Channel& host, NodeId node,
+                                          uint64_t offset, bool hole) {
+  absl::StatusOr<NodeView> file = Known(node);
+  if (!file.ok()) return file.status();
+  const SeekReply reply =
+      host.Seek({.node = file->ref, .offset = offset, .hole = hole});
+  if (reply.error != 0) return ErrnoError(reply.error);
+  return reply.offset;
+}
+
+}  // namespace warmfs::fuse

@@ -1,0 +1,263 @@
+// What the mount means: each operation of a file system, answered from the tree
+// and the cache where the host's word is fresh, and from the host otherwise.
+// Knows neither libfuse nor RocksDB nor Cap'n Proto; session.h puts the kernel
+// in front of it.
+//
+// Thread rule: thread-safe. Each calling thread brings its own channel to the
+// host. No lock is held while the host is asked, nor while the kernel is told
+// of an invalidation (the notifier's thread does that).
+//
+// What an answer of the host changes in the tree and in the cache is changed
+// under one lock, `apply_mu_`, so that the two agree, and answers that crossed
+// changes of our own are told by their stamps (tree.h). It is held over edits of
+// memory and of the database (which never waits for a write stall), and over no
+// RPC. Lock order: apply_mu_, then the tree's, then the cache's own.
+//
+// The kernel helps: LOOKUP and READDIR hold the directory's lock shared there,
+// and whatever adds or removes a name holds it exclusively, so the two never
+// overlap on one directory; only a check on behalf of GETATTR or READ does.
+//
+// Errors carry their errno (errors.h). A host that is away for longer than
+// host_wait is EIO.
+
+#ifndef WARMFS_FUSE_FILE_SYSTEM_H_
+#define WARMFS_FUSE_FILE_SYSTEM_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "cache/cache.h"
+#include "fuse/clock.h"
+#include "fuse/prefetch.h"
+#include "fuse/single_flight.h"
+#include "fuse/tree.h"
+#include "rpc/channel.h"
+#include "schema/ops.h"
+
+namespace warmfs::fuse {
+
+// The kernel must drop what it holds. Called from any thread; queues.
+struct Invalidations {
+  std::function<void(NodeId)> pages = [](NodeId) {};
+  std::function<void(NodeId, std::string_view)> entry =
+      [](NodeId, std::string_view) {};
+};
+
+struct FileSystemOptions {
+  absl::Duration ttl = absl::Seconds(1);
+  bool read_only = false;
+  // The host's user, and whom the VM sees instead.
+  uint32_t host_uid = 0;
+  uint32_t host_gid = 0;
+  uint32_t vm_uid = 0;
+  uint32_t vm_gid = 0;
+};
+
+// What the kernel is told of a node. `valid_for`: how long it may believe it.
+struct Entry {
+  NodeId node = 0;  // 0: the name is not there
+  Attr attr;
+  absl::Duration valid_for;
+};
+
+struct DirItem {
+  std::string name;
+  uint64_t cookie = 0;
+  Attr attr;  // id null: not known, only the name is
+};
+
+struct DirPage {
+  std::vector<DirItem> items;
+  Instant fresh_at = 0;
+};
+
+// Who asks: the process's user in the VM.
+struct Caller {
+  uint32_t uid = 0;
+  uint32_t gid = 0;
+};
+
+class FileSystem {
+ public:
+  // `root`: attributes of the export's root, just fetched. `cache` and `clock`
+  // outlive it.
+  FileSystem(FileSystemOptions options, cache::Cache& cache, const Clock& clock,
+             const Attr& root, Invalidations invalidations);
+  ~FileSystem();
+
+  // --- looking ---
+  absl::StatusOr<Entry> Lookup(rpc::Channel& host, NodeId dir,
+                               std::string_view name);
+  void Forget(NodeId node, uint64_t count);
+  absl::StatusOr<Entry> GetAttr(rpc::Channel& host, NodeId node);
+  absl::StatusOr<std::string> ReadLink(rpc::Channel& host, NodeId node);
+  // Up to `limit` entries after the cookie `after`, in the order of cookies;
+  // entries of one cookie are never parted. No "." and "..".
+  absl::StatusOr<DirPage> ReadDir(rpc::Channel& host, NodeId dir,
+                                  uint64_t after, size_t limit);
+  // The kernel is given this item of a page: its node, one lookup counted.
+  Entry Bind(NodeId dir, const DirItem& item, Instant fresh_at);
+  // At most `size` bytes from `offset`; fewer only at the end of the file.
+  absl::Status Read(rpc::Channel& host, NodeId node, uint64_t offset,
+                    size_t size, std::string& out);
+  absl::StatusOr<uint64_t> Seek(rpc::Channel& host, NodeId node,
+                                uint64_t offset, bool hole);
+  absl::StatusOr<StatFsReply> StatFs(rpc::Channel& host, NodeId node);
+  // name empty: the list of names.
+  absl::StatusOr<std::string> GetXattr(rpc::Channel& host, NodeId node,
+                                       std::string_view name);
+
+  // --- changing ---
+  absl::StatusOr<Entry> SetAttr(rpc::Channel& host, NodeId node,
+                                SetAttrRequest wanted);
+  // `mode` with its type. Not exclusive: opens a regular file that is there.
+  absl::StatusOr<Entry> Create(rpc::Channel& host, const Caller& caller,
+                               NodeId dir, std::string_view name, uint32_t mode,
+                               std::string_view target, bool exclusive);
+  absl::Status Remove(rpc::Channel& host, NodeId dir, std::string_view name,
+                      bool directory);
+  absl::Status Rename(rpc::Channel& host, NodeId from_dir,
+                      std::string_view from_name, NodeId to_dir,
+                      std::string_view to_name, uint32_t flags);
+  absl::StatusOr<Entry> Link(rpc::Channel& host, NodeId node, NodeId dir,
+                             std::string_view name);
+  absl::StatusOr<size_t> Write(rpc::Channel& host, NodeId node, uint64_t offset,
+                               std::string_view data, bool append);
+  absl::Status Allocate(rpc::Channel& host, NodeId node, int mode,
+                        uint64_t offset, uint64_t length);
+  absl::StatusOr<uint64_t> Copy(rpc::Channel& host, NodeId from,
+                                uint64_t from_offset, NodeId to,
+                                uint64_t to_offset, uint64_t length);
+  absl::Status Sync(rpc::Channel& host, NodeId node, bool data_only);
+  absl::Status SetXattr(rpc::Channel& host, SetXattrRequest wanted,
+                        NodeId node);
+  absl::StatusOr<LockReply> Lock(rpc::Channel& host, NodeId node,
+                                 LockRequest wanted);
+
+  // --- upkeep ---
+  // Tells the host of orphans that the kernel has forgotten since the last
+  // call. Called now and then, and by whoever finds many of them.
+  void ReleaseOrphans(rpc::Channel& host);
+  size_t forgotten_orphans();
+  // Fetches the content of a file into the cache; the bytes that were fetched.
+  absl::StatusOr<uint64_t> WarmFile(rpc::Channel& host, NodeId node);
+
+  const Tree& tree() const { return tree_; }
+  cache::Cache& cache() { return cache_; }
+
+  // Reads that found all of their blocks in the cache, and those that did not.
+  uint64_t read_hits() const { return read_hits_; }
+  uint64_t read_misses() const { return read_misses_; }
+  // Listings that the host confirmed as unchanged, and those it sent.
+  uint64_t listings_confirmed() const { return listings_confirmed_; }
+  uint64_t listings_fetched() const { return listings_fetched_; }
+
+ private:
+  // Above this, a directory is not listed again to answer for one name.
+  static constexpr uint32_t kBigDirectory = 10'000;
+
+  // --- freshness (freshness.cc) ---
+  absl::StatusOr<NodeView> Known(NodeId node) const;
+  bool Fresh(Instant at) const;
+  absl::Duration Remaining(Instant at) const;
+  // The directory's listing is in the cache, complete and fresh. At most one
+  // thread asks for a directory at a time; the others wait for its answer.
+  absl::Status CheckListing(rpc::Channel& host, NodeId dir);
+  absl::Status FetchListing(rpc::Channel& host, NodeId dir);
+  absl::Status StoreListing(rpc::Channel& host, const NodeView& dir,
+                            ListReply& page, Stamp asked, Instant at);
+  // Attributes that are fresh, from the directory's listing or by themselves.
+  absl::StatusOr<NodeView> FreshAttr(rpc::Channel& host, NodeId node);
+  absl::Status StorePages(rpc::Channel& host, const NodeView& dir,
+                          uint64_t cursor, uint64_t entries, Stamp asked,
+                          Instant at);
+  // The host finds `node` no longer where we took it to be: looks for it, and
+  // is OK if it has another path now. Otherwise the node is marked as gone.
+  absl::Status Relocate(rpc::Channel& host, const NodeView& node);
+  absl::StatusOr<NodeView> FetchAttr(rpc::Channel& host, const NodeView& node);
+  void InvalidatePages(NodeId node, PageEffect effect);
+
+  // --- lookups (lookup.cc) ---
+  absl::StatusOr<Entry> LookupInCache(const NodeView& dir,
+                                      std::string_view name, bool& unknown);
+  absl::StatusOr<Entry> LookupOnHost(rpc::Channel& host, const NodeView& dir,
+                                     std::string_view name);
+  bool ReadDirFromCache(const NodeView& dir, uint64_t after, size_t limit,
+                        DirPage& page);
+  absl::StatusOr<DirPage> ReadDirFromHost(rpc::Channel& host,
+                                          const NodeView& dir, uint64_t after,
+                                          size_t limit);
+  Entry MakeEntry(NodeId node, const Attr& attr, Instant fresh_at) const;
+  absl::Status CheckWritable() const;
+  Attr ToVm(Attr attr) const;
+  uint32_t ToHostUid(uint32_t uid) const;
+  uint32_t ToHostGid(uint32_t gid) const;
+
+  // --- content (content.cc) ---
+  using Blocks = std::map<uint64_t, std::string>;
+  // What is asked of one file, and what the cache has of it already.
+  struct Wanted {
+    NodeView file;
+    ReadSpec spec;
+    Blocks held;  // blocks of another version, by their index
+  };
+  absl::Status ReadOnce(rpc::Channel& host, NodeView& file, uint64_t first,
+                        uint64_t last, bool alone, Blocks& blocks);
+  bool TakeFromCache(const NodeView& file, uint64_t index, Blocks& blocks);
+  absl::Status Fetch(rpc::Channel& host, NodeView& file, uint64_t first,
+                     uint64_t last, Blocks& blocks);
+  Wanted Want(const NodeView& file, uint64_t first, uint64_t last);
+  void WantAhead(const NodeView& file, std::vector<Wanted>& wanted);
+  // Takes in what the host answered for one file; the blocks by their index.
+  Blocks Keep(Wanted& wanted, FileRead& read, Stamp asked, Instant at);
+
+  // --- changes (change.cc) ---
+  void FinishDirChange(NodeId dir, Stamp begun, const Change& change,
+                       cache::Edit& edit)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(apply_mu_);
+  absl::Status FailDirChange(NodeId dir, Stamp begun, std::string_view name,
+                             int error);
+  absl::Status FinishNodeChange(const NodeView& node, Stamp begun, int error,
+                                const Change& change);
+  // New attributes of an object whose name we changed.
+  void TakeAttr(const Attr& attr, cache::Edit& edit)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(apply_mu_);
+  bool KernelHolds(const NodeView& dir, std::string_view name);
+  void Removed(const NodeView& dir, std::string_view name, const Attr& after,
+               bool kept, cache::Edit& edit)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(apply_mu_);
+
+  const FileSystemOptions options_;
+  cache::Cache& cache_;
+  const Clock& clock_;
+  const Invalidations invalidations_;
+  Tree tree_;
+  Prefetch prefetch_;
+  absl::Mutex apply_mu_;
+
+  // Questions under way, asked once for all who want the answer: directories
+  // that are being listed, and files of which content is being fetched.
+  SingleFlight listings_;
+  SingleFlight fetches_;
+
+  absl::Mutex orphans_mu_;
+  std::vector<FileId> forgotten_orphans_ ABSL_GUARDED_BY(orphans_mu_);
+
+  std::atomic<uint64_t> read_hits_{0};
+  std::atomic<uint64_t> read_misses_{0};
+  std::atomic<uint64_t> listings_confirmed_{0};
+  std::atomic<uint64_t> listings_fetched_{0};
+};
+
+}  // namespace warmfs::fuse
+
+#endif  // WARMFS_FUSE_FILE_SYSTEM_H_

@@ -1,0 +1,258 @@
+// Names and attributes: lookup, getattr, readdir, readlink, and the extended
+// attributes.
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <tuple>
+
+#include "fuse/errors.h"
+#include "fuse/file_system.h"
+
+namespace warmfs::fuse {
+
+FileSystem::FileSystem(FileSystemOptions options, cache::Cache& cache,
+                       const Clock& clock, const Attr& root,
+                       Invalidations invalidations)
+    : options_(options),
+      cache_(cache),
+      clock_(clock),
+      invalidations_(std::move(invalidations)),
+      tree_(root) {}
+
+FileSystem::~FileSystem() = default;
+
+// --- owners ---
+
+Attr FileSystem::ToVm(Attr attr) const {
+  if (attr.uid == options_.host_uid) attr.uid = options_.vm_uid;
+  if (attr.gid == options_.host_gid) attr.gid = options_.vm_gid;
+  return attr;
+}
+
+uint32_t FileSystem::ToHostUid(uint32_t uid) const {
+  return uid == options_.vm_uid ? options_.host_uid : uid;
+}
+
+uint32_t FileSystem::ToHostGid(uint32_t gid) const {
+  return gid == options_.vm_gid ? options_.host_gid : gid;
+}
+
+Entry FileSystem::MakeEntry(NodeId node, const Attr& attr,
+                            Instant fresh_at) const {
+  return {node, ToVm(attr), Remaining(fresh_at)};
+}
+
+// --- lookup ---
+
+absl::StatusOr<Entry> FileSystem::Lookup(rpc::Channel& host, NodeId dir,
+                                         std::string_view name) {
+  if (name.size() > kMaxNameBytes) return ErrnoError(ENAMETOOLONG);
+  absl::StatusOr<NodeView> view = Known(dir);
+  if (!view.ok()) return view.status();
+  const bool list = Fresh(view->listing_at) ||
+                    view->listing_entries <= kBigDirectory;
+  if (!list) return LookupOnHost(host, *view, name);
+  absl::Status listed = CheckListing(host, dir);
+  if (!listed.ok() && !absl::IsAborted(listed)) return listed;
+  view = Known(dir);
+  if (!view.ok()) return view.status();
+  bool unknown = !listed.ok();
+  if (!unknown) {
+    absl::StatusOr<Entry> entry = LookupInCache(*view, name, unknown);
+    if (!unknown) return entry;
+  }
+  return LookupOnHost(host, *view, name);
+}
+
+absl::StatusOr<Entry> FileSystem::LookupInCache(const NodeView& dir,
+                                                std::string_view name,
+                                                bool& unknown) {
+  const cache::LookupResult found = cache_.Lookup(dir.attr.id, name);
+  if (found.presence == cache::Presence::kAbsent) {
+    return MakeEntry(0, Attr(), dir.listing_at);
+  }
+  auto record = found.presence == cache::Presence::kPresent
+                    ? cache_.GetNode(found.id)
+                    : std::nullopt;
+  if (!record) {
+    unknown = true;
+    return Entry();
+  }
+  const Tree::Bound bound =
+      tree_.Bind(dir.node, name, record->attr, dir.listing_at);
+  return MakeEntry(bound.node, bound.attr,
+                   std::max(bound.fresh_at, dir.listing_at));
+}
+
+absl::StatusOr<Entry> FileSystem::LookupOnHost(rpc::Channel& host,
+                                               const NodeView& dir,
+                                               std::string_view name) {
+  const Stamp asked = tree_.Now();
+  const Instant at = clock_.Now();
+  const LookupReply reply = host.Lookup({.dir = dir.ref, .name = name});
+  cache::Edit edit;
+  absl::MutexLock lock(&apply_mu_);
+  const bool late = tree_.IsLate(dir.node, asked);
+  if (reply.error == ENOENT) {
+    edit.RemoveEntry(dir.attr.id, name);
+    if (!late) cache_.Commit(std::move(edit));
+    return MakeEntry(0, Attr(), at);
+  }
+  if (reply.error != 0) return ErrnoError(reply.error);
+  InvalidatePages(tree_.Find(reply.entry.id),
+                  tree_.Apply(reply.entry, asked, at));
+  const Tree::Bound bound = tree_.Bind(dir.node, name, reply.entry, at);
+  edit.PutEntry(dir.attr.id, name, reply.entry.id);
+  edit.PutAttr(bound.attr);
+  if (reply.entry.IsSymlink()) edit.PutTarget(reply.entry, reply.target);
+  if (!late) cache_.Commit(std::move(edit));
+  return MakeEntry(bound.node, bound.attr, bound.fresh_at);
+}
+
+void FileSystem::Forget(NodeId node, uint64_t count) {
+  std::optional<FileId> orphan = tree_.Forget(node, count);
+  if (!orphan) return;
+  cache::Edit edit;
+  edit.Forget(*orphan);
+  cache_.Commit(std::move(edit));
+  absl::MutexLock lock(&orphans_mu_);
+  forgotten_orphans_.push_back(*orphan);
+}
+
+size_t FileSystem::forgotten_orphans() {
+  absl::MutexLock lock(&orphans_mu_);
+  return forgotten_orphans_.size();
+}
+
+void FileSystem::ReleaseOrphans(rpc::Channel& host) {
+  ReleaseRequest request;
+  {
+    absl::MutexLock lock(&orphans_mu_);
+    request.orphans.swap(forgotten_orphans_);
+  }
+  // A release that is lost costs the host a descriptor until we are gone.
+  if (!request.orphans.empty()) host.Release(request);
+}
+
+absl::StatusOr<Entry> FileSystem::GetAttr(rpc::Channel& host, NodeId node) {
+  absl::StatusOr<NodeView> view = FreshAttr(host, node);
+  if (!view.ok()) return view.status();
+  return MakeEntry(node, view->attr, view->attr_fresh_at);
+}
+
+// --- directories ---
+
+absl::StatusOr<DirPage> FileSystem::ReadDir(rpc::Channel& host, NodeId dir,
+                                            uint64_t after, size_t limit) {
+  absl::Status listed = CheckListing(host, dir);
+  if (!listed.ok() && !absl::IsAborted(listed)) return listed;
+  absl::StatusOr<NodeView> view = Known(dir);
+  if (!view.ok()) return view.status();
+  DirPage page;
+  page.fresh_at = view->listing_at;
+  if (listed.ok() && ReadDirFromCache(*view, after, limit, page)) return page;
+  // A cache that cannot keep the listing (a dropped edit, no space) must not
+  // cost more than time.
+  return ReadDirFromHost(host, *view, after, limit);
+}
+
+bool FileSystem::ReadDirFromCache(const NodeView& dir, uint64_t after,
+                                  size_t limit, DirPage& page) {
+  std::vector<FileId> ids;
+  const bool complete = cache_.ReadDir(
+      dir.attr.id, after, [&](const cache::EntryView& entry) {
+        // One more than asked for if it shares its cookie with the last.
+        if (ids.size() >= limit && entry.cookie != page.items.back().cookie) {
+          return false;
+        }
+        page.items.push_back({std::string(entry.name), entry.cookie, {}});
+        ids.push_back(entry.id);
+        return true;
+      });
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (auto record = cache_.GetNode(ids[i])) page.items[i].attr = record->attr;
+  }
+  return complete;
+}
+
+absl::StatusOr<DirPage> FileSystem::ReadDirFromHost(rpc::Channel& host,
+                                                    const NodeView& dir,
+                                                    uint64_t after,
+                                                    size_t limit) {
+  DirPage page;
+  page.fresh_at = clock_.Now();
+  ListReply reply = host.List({.dir = dir.ref, .known = {}});
+  while (reply.error == 0) {
+    for (DirEntry& entry : reply.entries) {
+      const uint64_t cookie = cache::NameCookie(entry.name);
+      if (cookie <= after) continue;
+      page.items.push_back({std::move(entry.name), cookie, entry.attr});
+    }
+    if (reply.cursor == 0) break;
+    reply = host.ListMore(reply.cursor);
+  }
+  if (reply.error != 0) return ErrnoError(reply.error);
+  std::sort(page.items.begin(), page.items.end(),
+            [](const DirItem& a, const DirItem& b) {
+              return std::tie(a.cookie, a.name) < std::tie(b.cookie, b.name);
+            });
+  size_t keep = std::min(limit, page.items.size());
+  while (keep > 0 && keep < page.items.size() &&
+         page.items[keep].cookie == page.items[keep - 1].cookie) {
+    ++keep;
+  }
+  page.items.resize(keep);
+  return page;
+}
+
+Entry FileSystem::Bind(NodeId dir, const DirItem& item, Instant fresh_at) {
+  if (item.attr.id.IsNull()) return Entry();
+  const Tree::Bound bound = tree_.Bind(dir, item.name, item.attr, fresh_at);
+  return MakeEntry(bound.node, bound.attr,
+                   std::max(bound.fresh_at, fresh_at));
+}
+
+// --- symbolic links, extended attributes, the file system ---
+
+absl::StatusOr<std::string> FileSystem::ReadLink(rpc::Channel& host,
+                                                 NodeId node) {
+  absl::StatusOr<NodeView> view = FreshAttr(host, node);
+  if (!view.ok()) return view.status();
+  auto block = cache_.GetBlock(view->attr.id, 0);
+  // The target of a link never changes: another target is another object.
+  if (block && !block->bytes.empty()) return block->bytes;
+  ReadLinkReply reply = host.ReadLink(view->ref);
+  if (reply.error != 0) return ErrnoError(reply.error);
+  cache::Edit edit;
+  edit.PutTarget(view->attr, reply.target);
+  cache_.Commit(std::move(edit));
+  return std::move(reply.target);
+}
+
+absl::StatusOr<StatFsReply> FileSystem::StatFs(rpc::Channel& host,
+                                               NodeId node) {
+  absl::StatusOr<NodeView> view = Known(node);
+  if (!view.ok()) return view.status();
+  StatFsReply reply = host.StatFs(view->ref);
+  if (reply.error != 0) return ErrnoError(reply.error);
+  return reply;
+}
+
+absl::StatusOr<std::string> FileSystem::GetXattr(rpc::Channel& host,
+                                                 NodeId node,
+                                                 std::string_view name) {
+  // Only users' own attributes are the host's; the kernel asks for the others
+  // (security.capability at each write) and is told without a round trip.
+  if (!name.empty() && !name.starts_with("user.")) {
+    return ErrnoError(name.starts_with("system.") ? EOPNOTSUPP : ENODATA);
+  }
+  absl::StatusOr<NodeView> view = Known(node);
+  if (!view.ok()) return view.status();
+  GetXattrReply reply = host.GetXattr({.node = view->ref, .name = name});
+  if (reply.error != 0) return ErrnoError(reply.error);
+  return std::move(reply.value);
+}
+
+}  // namespace warmfs::fuse

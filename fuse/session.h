@@ -1,0 +1,53 @@
+// The kernel's side of a mount: the only place that knows libfuse.
+//
+// A session mounts, takes requests from /dev/fuse on a fixed number of worker
+// threads, hands each to the FileSystem with that worker's channel to the host,
+// and replies. open, opendir and flush are answered ENOSYS, after which the
+// kernel does not send them any more (docs/zero-messages.md); in the mode
+// host_locks they are served, since the kernel gives locks back at close.
+//
+// Thread rule: Mount, Run and the destructor on one thread; Unmount from any.
+
+#ifndef WARMFS_FUSE_SESSION_H_
+#define WARMFS_FUSE_SESSION_H_
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "fuse/file_system.h"
+#include "fuse/options.h"
+#include "fuse/requests.h"
+#include "rpc/remote.h"
+
+namespace warmfs::fuse {
+
+class Session {
+ public:
+  Session(const MountOptions& options, FileSystem& fs, rpc::Remote& remote);
+  ~Session();
+
+  // FailedPrecondition with a message that says what to do, if the mountpoint
+  // cannot be mounted on.
+  absl::Status Mount();
+  // Serves until the file system is unmounted.
+  void Run();
+  // Lazily, as umount -l does: those inside stay until they leave.
+  void Unmount();
+
+  // For the file system's Invalidations: sends them to the kernel. On the
+  // notifier's thread only.
+  void InvalidatePages(NodeId node);
+  void InvalidateEntry(NodeId dir, const std::string& name);
+
+  const RequestCounts& requests() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace warmfs::fuse
+
+#endif  // WARMFS_FUSE_SESSION_H_

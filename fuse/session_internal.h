@@ -1,0 +1,70 @@
+// What the session_*.cc files share: the context of a request, and replies.
+// Includes libfuse; not for other files.
+
+#ifndef WARMFS_FUSE_SESSION_INTERNAL_H_
+#define WARMFS_FUSE_SESSION_INTERNAL_H_
+
+#define FUSE_USE_VERSION FUSE_MAKE_VERSION(3, 14)
+#include <fuse_lowlevel.h>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "fuse/errors.h"
+#include "fuse/file_system.h"
+#include "fuse/lock_waiter.h"
+#include "fuse/options.h"
+#include "fuse/requests.h"
+
+namespace warmfs::fuse {
+
+// What the operations need, as libfuse's userdata.
+struct SessionContext {
+  const MountOptions& options;
+  FileSystem& fs;
+  rpc::Remote& remote;
+  RequestCounts requests;
+  std::unique_ptr<LockWaiter> lock_waiter;  // with host_locks
+};
+
+// One worker's own: its channel, and a buffer for what it reads.
+struct Worker {
+  explicit Worker(rpc::Remote& remote) : host(remote) {}
+  rpc::Channel host;
+  std::string buffer;
+};
+
+// Of the calling thread; set by the session's workers.
+extern thread_local Worker* current_worker;
+
+inline SessionContext& Context(fuse_req_t req) {
+  return *static_cast<SessionContext*>(fuse_req_userdata(req));
+}
+
+// Counts the request and gives what serves it.
+inline FileSystem& Begin(fuse_req_t req, Op op) {
+  SessionContext& context = Context(req);
+  context.requests.Add(op);
+  return context.fs;
+}
+
+inline rpc::Channel& Host() { return current_worker->host; }
+
+inline void ReplyStatus(fuse_req_t req, const absl::Status& status) {
+  fuse_reply_err(req, ToErrno(status));
+}
+
+struct stat ToStat(const Attr& attr);
+fuse_entry_param ToEntryParam(const Entry& entry);
+void ReplyEntry(fuse_req_t req, const absl::StatusOr<Entry>& entry);
+void ReplyAttr(fuse_req_t req, const absl::StatusOr<Entry>& entry);
+Caller CallerOf(fuse_req_t req);
+
+// Each group of operations puts its functions into the table.
+void AddNameOperations(fuse_lowlevel_ops& ops);
+void AddContentOperations(fuse_lowlevel_ops& ops);
+void AddDirectoryOperations(fuse_lowlevel_ops& ops);
+void AddLockOperations(fuse_lowlevel_ops& ops, bool host_locks);
+
+}  // namespace warmfs::fuse
+
+#endif  // WARMFS_FUSE_SESSION_INTERNAL_H_

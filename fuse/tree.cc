@@ -1,0 +1,404 @@
+#include "fuse/tree.h"
+
+#include <algorithm>
+
+namespace warmfs::fuse {
+namespace {
+
+constexpr size_t kChunkNodes = 1024;
+
+}  // namespace
+
+struct Tree::Node {
+  Attr attr;
+  std::string name;
+  NodeId id = 0;
+  NodeId parent = 0;  // 0: placeless, or the root
+  uint64_t lookups = 0;
+  Stamp changed = 0;
+  Instant attr_at = 0;
+  Instant listing_at = 0;
+  Instant relisted_at = 0;
+  Instant racy_read_at = 0;
+  uint32_t children = 0;
+  uint32_t listing_entries = 0;
+  uint16_t changes_under_way = 0;
+  bool used = false;
+  bool orphan = false;
+  bool attr_uncertain = false;
+};
+
+// Nodes live in chunks that never move; a NodeId is a position in them plus 1,
+// used again once its node is gone (the kernel has forgotten it then). The hash
+// set holds positions only and finds by the FileId in the node.
+struct Tree::Index {
+  struct Hash {
+    using is_transparent = void;
+    const Index* index;
+    size_t operator()(uint32_t position) const {
+      return absl::HashOf(index->at(position).attr.id);
+    }
+    size_t operator()(const FileId& id) const { return absl::HashOf(id); }
+  };
+  struct Eq {
+    using is_transparent = void;
+    const Index* index;
+    bool operator()(uint32_t a, uint32_t b) const { return a == b; }
+    bool operator()(uint32_t a, const FileId& b) const {
+      return index->at(a).attr.id == b;
+    }
+    bool operator()(const FileId& a, uint32_t b) const {
+      return index->at(b).attr.id == a;
+    }
+  };
+
+  Index() : by_id(0, Hash{this}, Eq{this}) {}
+
+  Node& at(uint32_t position) const {
+    return chunks[position / kChunkNodes][position % kChunkNodes];
+  }
+
+  uint32_t Allocate() {
+    if (!free.empty()) {
+      const uint32_t position = free.back();
+      free.pop_back();
+      return position;
+    }
+    if (next == chunks.size() * kChunkNodes) {
+      chunks.push_back(std::make_unique<Node[]>(kChunkNodes));
+    }
+    return next++;
+  }
+
+  std::vector<std::unique_ptr<Node[]>> chunks;
+  std::vector<uint32_t> free;
+  uint32_t next = 0;
+  absl::flat_hash_set<uint32_t, Hash, Eq> by_id;
+};
+
+Tree::Tree(const Attr& root) {
+  absl::MutexLock lock(&mu_);
+  index_ = std::make_unique<Index>();
+  Make(root).lookups = 1;  // the kernel never forgets the root
+}
+
+Tree::~Tree() = default;
+
+Stamp Tree::Now() const {
+  absl::ReaderMutexLock lock(&mu_);
+  return stamp_;
+}
+
+Tree::Node* Tree::Get(NodeId node) const {
+  if (node == 0 || node > index_->next) return nullptr;
+  Node& n = index_->at(node - 1);
+  return n.used ? &n : nullptr;
+}
+
+Tree::Node* Tree::GetById(const FileId& id) const {
+  auto it = index_->by_id.find(id);
+  return it == index_->by_id.end() ? nullptr : &index_->at(*it);
+}
+
+Tree::Node& Tree::Make(const Attr& attr) {
+  const uint32_t position = index_->Allocate();
+  Node& node = index_->at(position);
+  node = Node();
+  node.used = true;
+  node.id = position + 1;
+  node.attr = attr;
+  index_->by_id.insert(position);
+  return node;
+}
+
+void Tree::Place(Node& node, NodeId parent, std::string_view name) {
+  if (node.parent == parent && node.name == name) return;
+  if (node.id == kRootNode || node.id == parent) return;
+  Node* above = Get(parent);
+  if (above == nullptr) return;
+  // The host may have turned two directories inside out, and we hear of them
+  // one by one: what still claims to be beneath `node` and holds its new parent
+  // is not there any more.
+  for (Node* n = above; n != nullptr; n = Get(n->parent)) {
+    if (n->parent != node.id) continue;
+    Unplace(*n);
+    break;
+  }
+  ++above->children;
+  Unplace(node);
+  node.parent = parent;
+  node.name = name;
+}
+
+void Tree::Unplace(Node& node) {
+  const NodeId parent = std::exchange(node.parent, 0);
+  node.name = std::string();
+  if (Node* above = Get(parent)) {
+    --above->children;
+    FreeIfUnused(above);
+  }
+}
+
+void Tree::FreeIfUnused(Node* node) {
+  while (node != nullptr && node->lookups == 0 && node->children == 0 &&
+         node->changes_under_way == 0) {
+    forgotten_change_ = std::max(forgotten_change_, node->changed);
+    index_->by_id.erase(static_cast<uint32_t>(node->id - 1));
+    index_->free.push_back(node->id - 1);
+    Node* above = Get(node->parent);
+    *node = Node();
+    if (above != nullptr) --above->children;
+    node = above;
+  }
+}
+
+std::string Tree::PathOf(const Node& node) const {
+  size_t bytes = 0;
+  for (const Node* n = &node; n != nullptr && n->parent != 0;
+       n = Get(n->parent)) {
+    bytes += n->name.size() + 1;
+  }
+  if (bytes == 0) return "";
+  std::string path(bytes - 1, '/');
+  size_t end = path.size();
+  for (const Node* n = &node; n != nullptr && n->parent != 0;
+       n = Get(n->parent)) {
+    path.replace(end - n->name.size(), n->name.size(), n->name);
+    end -= std::min(end, n->name.size() + 1);
+  }
+  return path;
+}
+
+NodeView Tree::ViewOf(const Node& n) const {
+  NodeView view;
+  view.node = n.id;
+  view.attr = n.attr;
+  view.ref = {PathOf(n), n.attr.id};
+  view.parent = n.parent;
+  view.name = n.name;
+  view.placeless = n.parent == 0 && n.id != kRootNode;
+  view.listing_at = n.listing_at;
+  view.listing_entries = n.listing_entries;
+  view.racy_read_at = n.racy_read_at;
+  view.attr_fresh_at = FreshAt(n);
+  if (const Node* above = Get(n.parent)) view.parent_id = above->attr.id;
+  return view;
+}
+
+Instant Tree::FreshAt(const Node& n) const {
+  if (n.attr_uncertain) return 0;
+  const Node* above = Get(n.parent);
+  // In the listing since it last differed, so confirmed whenever it was.
+  if (above != nullptr && n.attr_at != 0 && n.attr_at >= above->relisted_at) {
+    return std::max(n.attr_at, above->listing_at);
+  }
+  return n.attr_at;
+}
+
+std::optional<NodeView> Tree::Look(NodeId node) const {
+  absl::ReaderMutexLock lock(&mu_);
+  const Node* n = Get(node);
+  if (n == nullptr) return std::nullopt;
+  return ViewOf(*n);
+}
+
+NodeId Tree::Find(const FileId& id) const {
+  absl::ReaderMutexLock lock(&mu_);
+  const Node* n = GetById(id);
+  return n == nullptr ? 0 : n->id;
+}
+
+Tree::Bound Tree::Bind(NodeId parent, std::string_view name, const Attr& attr,
+                       Instant at) {
+  absl::MutexLock lock(&mu_);
+  Node* n = GetById(attr.id);
+  if (n == nullptr) {
+    n = &Make(attr);
+    n->attr_at = at;
+  }
+  ++n->lookups;
+  Place(*n, parent, name);
+  return {n->id, n->attr, FreshAt(*n)};
+}
+
+std::optional<FileId> Tree::Forget(NodeId node, uint64_t count) {
+  absl::MutexLock lock(&mu_);
+  Node* n = Get(node);
+  if (n == nullptr || node == kRootNode) return std::nullopt;
+  n->lookups -= std::min(n->lookups, count);
+  if (n->lookups > 0) return std::nullopt;
+  std::optional<FileId> orphan;
+  if (n->orphan) orphan = n->attr.id;
+  n->orphan = false;
+  FreeIfUnused(n);
+  return orphan;
+}
+
+PageEffect Tree::Update(Node& n, const Attr& attr, Stamp asked, Instant at) {
+  if (n.changed > asked) return PageEffect::kNone;
+  const Attr old = std::exchange(n.attr, attr);
+  const bool known = n.attr_at != 0;
+  n.attr_at = std::max(n.attr_at, at);
+  n.attr_uncertain = false;
+  if (!known || !attr.IsRegular()) return PageEffect::kNone;
+  if (old.version() != attr.version()) {
+    n.racy_read_at = 0;
+    // The kernel drops its pages by itself when it sees another mtime or size
+    // (FUSE_AUTO_INVAL_DATA). A change that kept both is for us to tell.
+    const bool kernel_sees = old.mtime != attr.mtime || old.size != attr.size;
+    return kernel_sees ? PageEffect::kNone : PageEffect::kInvalidate;
+  }
+  // Pages may hold bytes that were read while the version could not yet be
+  // trusted. Now it can: have them read once more.
+  if (n.racy_read_at != 0 && !attr.racy) {
+    n.racy_read_at = 0;
+    return PageEffect::kInvalidate;
+  }
+  return PageEffect::kNone;
+}
+
+PageEffect Tree::Apply(const Attr& attr, Stamp asked, Instant at) {
+  absl::MutexLock lock(&mu_);
+  Node* n = GetById(attr.id);
+  return n == nullptr ? PageEffect::kNone : Update(*n, attr, asked, at);
+}
+
+void Tree::ConfirmListing(NodeId dir, const Attr& attr, Stamp asked,
+                          Instant at) {
+  absl::MutexLock lock(&mu_);
+  Node* n = Get(dir);
+  if (n == nullptr || n->changed > asked) return;
+  Update(*n, attr, asked, at);
+  n->listing_at = std::max(n->listing_at, at);
+}
+
+void Tree::ApplyListing(NodeId dir, absl::Span<DirEntry> entries, Stamp asked,
+                        Instant at, std::vector<NodeId>& invalidate) {
+  absl::MutexLock lock(&mu_);
+  for (DirEntry& entry : entries) {
+    Node* n = GetById(entry.attr.id);
+    if (n == nullptr) continue;
+    if (Update(*n, entry.attr, asked, at) == PageEffect::kInvalidate) {
+      invalidate.push_back(n->id);
+    }
+    entry.attr = n->attr;
+    // A file with several links may stay where it was last looked up.
+    if (n->parent == 0 || entry.attr.nlink == 1 || entry.attr.IsDirectory()) {
+      Place(*n, dir, entry.name);
+    }
+  }
+}
+
+void Tree::FinishListing(NodeId dir, const Attr& attr, uint32_t entries,
+                         Stamp asked, Instant at) {
+  absl::MutexLock lock(&mu_);
+  Node* n = Get(dir);
+  if (n == nullptr || n->changed > asked) return;
+  Update(*n, attr, asked, at);
+  n->listing_at = n->relisted_at = at;
+  n->listing_entries = entries;
+}
+
+bool Tree::IsLate(NodeId dir, Stamp asked) const {
+  absl::ReaderMutexLock lock(&mu_);
+  const Node* n = Get(dir);
+  return n == nullptr || n->changed > asked || forgotten_change_ > asked;
+}
+
+void Tree::ExpireListing(NodeId dir) {
+  absl::MutexLock lock(&mu_);
+  if (Node* n = Get(dir)) n->listing_at = 0;
+}
+
+void Tree::ExpireAttr(NodeId node) {
+  absl::MutexLock lock(&mu_);
+  if (Node* n = Get(node)) n->attr_uncertain = true;
+}
+
+void Tree::MarkGone(NodeId node) {
+  absl::MutexLock lock(&mu_);
+  Node* n = Get(node);
+  if (n == nullptr || n->id == kRootNode) return;
+  if (!n->attr.IsDirectory()) n->attr.nlink = 0;
+  Unplace(*n);
+}
+
+void Tree::NoteRacyRead(NodeId node, Instant at) {
+  absl::MutexLock lock(&mu_);
+  if (Node* n = Get(node)) n->racy_read_at = at;
+}
+
+Stamp Tree::BeginChange(NodeId node) {
+  absl::MutexLock lock(&mu_);
+  // Keeps the node until EndChange.
+  if (Node* n = Get(node)) ++n->changes_under_way;
+  return stamp_;
+}
+
+bool Tree::EndChange(NodeId node, Stamp begun, const Change* change,
+                     Instant at) {
+  absl::MutexLock lock(&mu_);
+  Node* n = Get(node);
+  if (n == nullptr) return false;
+  --n->changes_under_way;
+  const bool overlapped = n->changed > begun;
+  n->changed = ++stamp_;
+  bool expected = false;
+  if (change != nullptr) {
+    expected = n->attr.version() == change->before.version();
+    n->attr = change->after;
+    n->attr_at = at;
+  }
+  n->attr_uncertain = overlapped || change == nullptr;
+  FreeIfUnused(n);
+  return expected;
+}
+
+void Tree::CancelChange(NodeId node) {
+  absl::MutexLock lock(&mu_);
+  Node* n = Get(node);
+  if (n == nullptr) return;
+  --n->changes_under_way;
+  FreeIfUnused(n);
+}
+
+void Tree::Move(const FileId& id, NodeId parent, std::string_view name) {
+  absl::MutexLock lock(&mu_);
+  if (Node* n = GetById(id)) Place(*n, parent, name);
+}
+
+void Tree::Unlink(const FileId& id, NodeId parent, std::string_view name,
+                  const Attr& after, bool kept, Instant at) {
+  absl::MutexLock lock(&mu_);
+  Node* n = GetById(id);
+  if (n == nullptr) return;
+  n->attr = after;
+  n->attr_at = at;
+  n->changed = ++stamp_;
+  n->orphan = n->orphan || kept;
+  if (n->parent == parent && n->name == name) Unplace(*n);
+}
+
+uint64_t Tree::size() const {
+  absl::ReaderMutexLock lock(&mu_);
+  return index_->by_id.size();
+}
+
+uint64_t Tree::memory_bytes() const {
+  absl::ReaderMutexLock lock(&mu_);
+  return index_->chunks.size() * kChunkNodes * sizeof(Node) +
+         index_->by_id.capacity() * (sizeof(uint32_t) + 1);
+}
+
+void Tree::ForEach(const std::function<void(const NodeView&)>& visit) const {
+  std::vector<NodeId> ids;
+  {
+    absl::ReaderMutexLock lock(&mu_);
+    for (uint32_t position : index_->by_id) ids.push_back(position + 1);
+  }
+  for (NodeId id : ids) {
+    if (auto view = Look(id)) visit(*view);
+  }
+}
+
+}  // namespace warmfs::fuse

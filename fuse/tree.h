@@ -1,0 +1,171 @@
+// The nodes that the kernel knows: for each its FileId, attributes, place
+// (parent and name), and how fresh all that is.
+//
+// Concept. A node is bound to a FileId, not to a path. The kernel holds it by
+// lookup counts; it goes when they are 0 and no child refers to it. A node's
+// place may be wrong (the host renamed it) or gone (`placeless`: unlinked, or
+// found missing); the FileId in each request tells the host.
+//
+// Freshness without leases. A directory's listing was confirmed by the host at
+// `listing_at`; it last differed at `relisted_at`. A node's attributes are as
+// fresh as the last reply that carried them (`attr_at`), or as its directory's
+// last confirmation if they have been in that listing since it last differed.
+//
+// Races with our own changes. A reply to a question that was asked before one
+// of our own changes ended may be older than that change. So: a stamp is taken
+// before a question is sent; a change gives its nodes a new stamp when its reply
+// arrives; an answer whose stamp is older than the node's is not applied. In
+// detail, for a question Q and our change C on one node:
+//   - Q answered before C's reply: C's reply overwrites. Right.
+//   - Q sent before C's reply, answered after: Q's stamp < node's stamp: dropped,
+//     whether the host saw C before Q or not. Right, or asked again.
+//   - Q sent after C's reply: the host saw C first. Applied.
+// Two changes of one node at once (direct writes): their replies may come in
+// another order than the host made them. A change whose node got a new stamp
+// since it began marks the attributes as uncertain, and the next look asks the
+// host.
+// A node that was changed and then forgotten has no stamp left, so its stamp is
+// kept for all: no listing that was asked for before is applied.
+//
+// Thread-safe; one internal lock, held over no call out. Costs about 200 bytes
+// a node and its name.
+
+#ifndef WARMFS_FUSE_TREE_H_
+#define WARMFS_FUSE_TREE_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/types/span.h"
+#include "fuse/clock.h"
+#include "schema/ops.h"
+#include "schema/types.h"
+
+namespace warmfs::fuse {
+
+// The kernel's name for a node (FUSE's nodeid).
+using NodeId = uint64_t;
+inline constexpr NodeId kRootNode = 1;
+
+// Orders questions and changes; see above.
+using Stamp = uint64_t;
+
+// What an update of attributes means for the pages that the kernel holds.
+enum class PageEffect { kNone, kInvalidate };
+
+// A copy of what is known of a node.
+struct NodeView {
+  NodeId node = 0;
+  Attr attr;
+  NodeRef ref;  // path as known now; empty for the root and placeless nodes
+  NodeId parent = 0;
+  FileId parent_id;
+  std::string name;
+  bool placeless = false;
+  Instant attr_fresh_at = 0;     // attributes were true then; 0: uncertain
+  Instant listing_at = 0;        // of a directory: entries were true then
+  uint32_t listing_entries = 0;  // how many the last listing had
+  Instant racy_read_at = 0;      // content was last fetched under racy attributes
+};
+
+class Tree {
+ public:
+  explicit Tree(const Attr& root);
+  ~Tree();
+
+  Stamp Now() const;
+
+  std::optional<NodeView> Look(NodeId node) const;
+  NodeId Find(const FileId& id) const;  // 0 if unknown
+
+  // The kernel is told of the object at (parent, name): finds its node, or makes
+  // it with these attributes, true at `at`, and counts one lookup.
+  struct Bound {
+    NodeId node = 0;
+    Attr attr;
+    Instant fresh_at = 0;
+  };
+  Bound Bind(NodeId parent, std::string_view name, const Attr& attr,
+             Instant at);
+  // The kernel drops `count` lookups. The answer is the node's FileId if it was
+  // an orphan on the host and is now gone.
+  std::optional<FileId> Forget(NodeId node, uint64_t count);
+
+  // --- answers to questions ---
+  // New attributes of an object, if it is known and the answer is not late.
+  // Whether the kernel's pages are still right is for the caller to act on.
+  PageEffect Apply(const Attr& attr, Stamp asked, Instant at);
+  // The host confirmed the listing of `dir` as it was.
+  void ConfirmListing(NodeId dir, const Attr& attr, Stamp asked, Instant at);
+  // The listing of `dir` is new; these are (some of) its entries. Nodes known
+  // among them are updated and put in their place; those whose pages must go
+  // are appended to `invalidate`. Where a change of our own is newer than the
+  // answer, the entry is given the attributes that we know.
+  void ApplyListing(NodeId dir, absl::Span<DirEntry> entries, Stamp asked,
+                    Instant at, std::vector<NodeId>& invalidate);
+  // All entries of the new listing were applied.
+  void FinishListing(NodeId dir, const Attr& attr, uint32_t entries,
+                     Stamp asked, Instant at);
+  // A listing of `dir` asked for at that stamp may be older than a change of
+  // ours.
+  bool IsLate(NodeId dir, Stamp asked) const;
+  // The next look must ask the host.
+  void ExpireListing(NodeId dir);
+  void ExpireAttr(NodeId node);
+  // The host says that nothing of this id is at its place any more.
+  void MarkGone(NodeId node);
+  void NoteRacyRead(NodeId node, Instant at);
+
+  // --- our own changes ---
+  // Between Begin and End a change of the node is under way.
+  Stamp BeginChange(NodeId node);
+  // `change` null: the change failed, nothing is known. The answer tells
+  // whether the node was before what we took it for; if not, somebody else
+  // changed it too, and what was cached of it is not to be trusted.
+  bool EndChange(NodeId node, Stamp begun, const Change* change, Instant at);
+  // The host refused, so nothing has changed.
+  void CancelChange(NodeId node);
+  void Move(const FileId& id, NodeId parent, std::string_view name);
+  // A name of the object was removed by us. `kept`: the host keeps an orphan.
+  void Unlink(const FileId& id, NodeId parent, std::string_view name,
+              const Attr& after, bool kept, Instant at);
+
+  uint64_t size() const;
+  uint64_t memory_bytes() const;
+  void ForEach(const std::function<void(const NodeView&)>& visit) const;
+
+ private:
+  struct Node;
+  struct Index;
+  struct ById;
+
+  Node* Get(NodeId node) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  Node* GetById(const FileId& id) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  Node& Make(const Attr& attr) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Place(Node& node, NodeId parent, std::string_view name)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Unplace(Node& node) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void FreeIfUnused(Node* node) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  PageEffect Update(Node& node, const Attr& attr, Stamp asked, Instant at)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::string PathOf(const Node& node) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  NodeView ViewOf(const Node& node) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  Instant FreshAt(const Node& node) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+
+  mutable absl::Mutex mu_;
+  Stamp stamp_ ABSL_GUARDED_BY(mu_) = 1;
+  Stamp forgotten_change_ ABSL_GUARDED_BY(mu_) = 0;
+  std::unique_ptr<Index> index_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace warmfs::fuse
+
+#endif  // WARMFS_FUSE_TREE_H_

@@ -1,0 +1,35 @@
+#include "hostd/client_state.h"
+
+#include <utility>
+
+namespace warmfs::hostd {
+
+void ClientState::KeepOrphan(const FileId& id, UniqueFd fd) {
+  absl::MutexLock lock(&mu_);
+  orphans_.Keep(id, std::move(fd));
+}
+
+UniqueFd ClientState::Orphan(const FileId& id) const {
+  absl::MutexLock lock(&mu_);
+  return orphans_.Duplicate(id);
+}
+
+void ClientState::KeepWriter(const FileId& id, UniqueFd fd) {
+  absl::MutexLock lock(&mu_);
+  writers_.Keep(id, std::move(fd));
+}
+
+UniqueFd ClientState::Writer(const FileId& id) const {
+  absl::MutexLock lock(&mu_);
+  return writers_.Duplicate(id);
+}
+
+void ClientState::Release(const std::vector<FileId>& ids) {
+  absl::MutexLock lock(&mu_);
+  for (const FileId& id : ids) {
+    orphans_.Drop(id);
+    writers_.Drop(id);
+  }
+}
+
+}  // namespace warmfs::hostd

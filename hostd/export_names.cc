@@ -1,0 +1,129 @@
+// Export's changes of names that are there: remove and rename.
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <string>
+#include <utility>
+
+#include "hostd/export.h"
+
+namespace warmfs::hostd {
+namespace {
+
+constexpr uint32_t kNoReplace = 1;
+constexpr uint32_t kExchange = 2;
+
+// Both names, and what they lead to before the rename.
+struct RenameState {
+  Node from_dir, to_dir;
+  std::string from_name, to_name;
+  Node moved, other;
+  bool has_other = false;
+};
+
+int FindBoth(const Tree& tree, const ClientState& client,
+             const RenameRequest& request, RenameState* s) {
+  int error = CheckName(request.from_name);
+  if (error == 0) error = CheckName(request.to_name);
+  if (error == 0 && request.flags > kExchange) error = EINVAL;
+  if (error == 0) {
+    error = tree.FindDirectory(client, request.from_dir, &s->from_dir);
+  }
+  if (error == 0)
+    error = tree.FindDirectory(client, request.to_dir, &s->to_dir);
+  s->from_name = request.from_name;
+  s->to_name = request.to_name;
+  return error;
+}
+
+// What is at both names; ENOENT if nothing is at the first.
+int LookAtBoth(const Tree& tree, RenameState* s) {
+  const int found = tree.FindEntry(s->to_dir.fd.get(), s->to_name, &s->other);
+  if (found != 0 && found != ENOENT) return found;
+  s->has_other = found == 0;
+  return tree.FindEntry(s->from_dir.fd.get(), s->from_name, &s->moved);
+}
+
+// A retry that finds the expected object at its new name, and not at its old.
+bool IsDone(const RenameRequest& request, int look_error,
+            const RenameState& s) {
+  if (!request.retry || request.expected.IsNull() || !s.has_other) return false;
+  if (s.other.attr.id != request.expected) return false;
+  return look_error == ENOENT ||
+         (look_error == 0 && s.moved.attr.id != request.expected);
+}
+
+// What the first attempt had moved is at the new name now, and an exchange's
+// other object at the old one. What it replaced is gone, and not told.
+void Settle(const RenameRequest& request, RenameState* s) {
+  std::swap(s->moved, s->other);
+  s->has_other = request.flags == kExchange && s->other.fd;
+}
+
+int DoRename(const RenameRequest& request, const RenameState& s) {
+  const long result =
+      syscall(SYS_renameat2, s.from_dir.fd.get(), s.from_name.c_str(),
+              s.to_dir.fd.get(), s.to_name.c_str(), request.flags);
+  return result == 0 ? 0 : errno;
+}
+
+}  // namespace
+
+RemoveReply Export::Remove(ClientState& client,
+                           const RemoveRequest& request) const {
+  if (info_.read_only) return Failed<RemoveReply>(EROFS);
+  Node dir, entry;
+  RemoveReply reply;
+  const std::string name(request.name);
+  int error = CheckName(request.name);
+  if (error == 0) error = tree_.FindDirectory(client, request.dir, &dir);
+  if (error != 0) return Failed<RemoveReply>(error);
+  error = tree_.FindEntry(dir.fd.get(), name, &entry);
+  const int flags = request.directory ? AT_REMOVEDIR : 0;
+  if (error == 0 && unlinkat(dir.fd.get(), name.c_str(), flags) != 0) {
+    error = errno;
+  }
+  const bool gone = error == ENOENT && request.retry;
+  if (error != 0 && !gone) return Failed<RemoveReply>(error);
+  reply.dir = ChangeOf(dir);
+  if (gone) return reply;
+  reply.removed = ChangeOf(entry).after;
+  if (request.keep_orphan && !entry.attr.IsDirectory()) {
+    client.KeepOrphan(entry.attr.id, std::move(entry.fd));
+  }
+  return reply;
+}
+
+RenameReply Export::Rename(ClientState& client,
+                           const RenameRequest& request) const {
+  if (info_.read_only) return Failed<RenameReply>(EROFS);
+  RenameState s;
+  int error = FindBoth(tree_, client, request, &s);
+  if (error != 0) return Failed<RenameReply>(error);
+  error = LookAtBoth(tree_, &s);
+  if (IsDone(request, error, s)) {
+    Settle(request, &s);
+    error = 0;
+  } else if (error == 0) {
+    error = DoRename(request, s);
+  }
+  if (error != 0) return Failed<RenameReply>(error);
+  RenameReply reply;
+  reply.moved = ChangeOf(s.moved).after;
+  reply.from_dir = ChangeOf(s.from_dir);
+  reply.to_dir = ChangeOf(s.to_dir);
+  // Two links of one file: rename(2) leaves both.
+  if (!s.has_other || s.other.attr.id == s.moved.attr.id) return reply;
+  reply.other = ChangeOf(s.other).after;
+  const bool replaced = request.flags != kExchange;
+  if (request.keep_orphan && replaced && !s.other.attr.IsDirectory()) {
+    client.KeepOrphan(s.other.attr.id, std::move(s.other.fd));
+  }
+  return reply;
+}
+
+}  // namespace warmfs::hostd

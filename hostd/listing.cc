@@ -1,0 +1,84 @@
+#include "hostd/listing.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <utility>
+
+namespace warmfs::hostd {
+
+int Listing::Open(const Tree& tree, const Node& dir,
+                  std::unique_ptr<Listing>* out) {
+  UniqueFd fd;
+  if (const int error = tree.OpenDirectory(dir, &fd)) return error;
+  // A directory that may be read but not searched has names, but no attributes.
+  if (faccessat(fd.get(), ".", X_OK, AT_EACCESS) != 0) return errno;
+  out->reset(new Listing(tree, dir.attr, std::move(fd)));
+  return 0;
+}
+
+int Listing::Restart() {
+  digest_ = Digest();
+  racy_ = incomplete_ = done_ = false;
+  if (const int error = reader_.Rewind()) return error;
+  return tree_.attrs().Read(reader_.fd(), &dir_);
+}
+
+int Listing::Describe(DirEntry* entry) {
+  const AttrReader& attrs = tree_.attrs();
+  // A link that is replaced between the two calls is looked at once more.
+  for (int i = 0; i < 2; ++i) {
+    const int error = attrs.ReadEntry(reader_.fd(), entry->name, &entry->attr);
+    if (error != 0 || !entry->attr.IsSymlink()) return error;
+    const char* const name = entry->name.c_str();
+    if (tree_.ReadTarget(reader_.fd(), name, &entry->target) == 0) return 0;
+  }
+  return ENOENT;
+}
+
+int Listing::Next(DirEntry* entry) {
+  while (true) {
+    entry->target.clear();
+    if (const int error = reader_.Next(&entry->name)) return error;
+    if (entry->name.empty()) return 0;
+    const int error = Describe(entry);
+    if (error == 0) break;
+    if (error != ENOENT) incomplete_ = true;
+  }
+  racy_ = racy_ || entry->attr.racy;
+  digest_.Add(*entry);
+  return 0;
+}
+
+int Listing::ReadPage(ListReply* reply) {
+  reply->dir = dir_;
+  size_t bytes = 0;
+  while (reply->entries.size() < kMaxListEntries && bytes < kMaxPageBytes) {
+    DirEntry entry;
+    if (const int error = Next(&entry)) return error;
+    if (entry.name.empty()) return Finish(reply);
+    bytes += entry.name.size() + entry.target.size();
+    reply->entries.push_back(std::move(entry));
+  }
+  return 0;
+}
+
+int Listing::Skim(ListReply* reply) {
+  DirEntry entry;
+  while (true) {
+    if (const int error = Next(&entry)) return error;
+    if (entry.name.empty()) return Finish(reply);
+  }
+}
+
+int Listing::Finish(ListReply* reply) {
+  done_ = true;
+  Attr after;
+  if (const int error = tree_.attrs().Read(reader_.fd(), &after)) return error;
+  reply->consistent = !incomplete_ && after.version() == dir_.version();
+  if (!racy_ && !incomplete_) reply->digest = digest_;
+  return 0;
+}
+
+}  // namespace warmfs::hostd

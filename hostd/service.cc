@@ -1,0 +1,277 @@
+#include "hostd/service.h"
+
+#include <capnp/rpc-twoparty.h>
+#include <fmt/format.h>
+#include <kj/async-io.h>
+#include <kj/debug.h>
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "absl/time/clock.h"
+#include "hostd/cursors.h"
+#include "hostd/guarded_stream.h"
+#include "rpc/wire.h"
+#include "rpc/wire_internal.h"
+#include "schema/warmfs.capnp.h"
+
+namespace warmfs::hostd {
+namespace {
+
+using rpc::Decode;
+using rpc::Encode;
+
+// Words of one message: a write of kMaxWriteBytes and its envelope, with room.
+constexpr uint64_t kMaxMessageWords = 4 * 1024 * 1024 / sizeof(capnp::word);
+// Words of requests that were read and not yet answered.
+constexpr size_t kMaxFlowWords = 2 * kMaxMessageWords;
+// A client logs in and attaches once; more is an attempt to make us hold
+// capabilities.
+constexpr int kMaxLogins = 16;
+
+// Takes as long for a wrong token as for a right one.
+bool TokensEqual(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  unsigned char difference = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    difference |= static_cast<unsigned char>(a[i] ^ b[i]);
+  }
+  return difference == 0;
+}
+
+void SetStatus(wire::Status::Builder status, int error,
+               const std::string& message) {
+  status.setError(error);
+  status.setMessage(message);
+}
+
+// A position in a journal that this host does not have yet.
+JournalPos NoJournal(const Service& service) {
+  return {.journal_id = service.instance, .sequence = 0};
+}
+
+class ExportServer final : public wire::Export::Server {
+ public:
+  ExportServer(Service& service, Export& exported,
+               std::shared_ptr<ClientState> client)
+      : service_(service), export_(exported), client_(std::move(client)) {}
+
+  kj::Promise<void> getAttr(GetAttrContext c) override {
+    return Serve<NodeRef>(c, [&](auto& r) { return export_.GetAttr(*client_, r); });
+  }
+  kj::Promise<void> lookup(LookupContext c) override {
+    return Serve<LookupRequest>(c, [&](auto& r) { return export_.Lookup(*client_, r); });
+  }
+  kj::Promise<void> list(ListContext c) override {
+    return Serve<ListRequest>(c, [&](auto& r) { return export_.List(*client_, cursors_, r); });
+  }
+  kj::Promise<void> listMore(ListMoreContext c) override {
+    return Serve<uint64_t>(c, [&](auto& r) { return export_.ListMore(cursors_, r); });
+  }
+  kj::Promise<void> readLink(ReadLinkContext c) override {
+    return Serve<NodeRef>(c, [&](auto& r) { return export_.ReadLink(*client_, r); });
+  }
+  kj::Promise<void> read(ReadContext c) override {
+    return Serve<ReadRequest>(c, [&](auto& r) { return export_.Read(*client_, r); });
+  }
+  kj::Promise<void> seek(SeekContext c) override {
+    return Serve<SeekRequest>(c, [&](auto& r) { return export_.Seek(*client_, r); });
+  }
+  kj::Promise<void> statFs(StatFsContext c) override {
+    return Serve<NodeRef>(c, [&](auto& r) { return export_.StatFs(*client_, r); });
+  }
+  kj::Promise<void> getXattr(GetXattrContext c) override {
+    return Serve<GetXattrRequest>(c, [&](auto& r) { return export_.GetXattr(*client_, r); });
+  }
+  kj::Promise<void> setAttr(SetAttrContext c) override {
+    return Serve<SetAttrRequest>(c, [&](auto& r) { return export_.SetAttr(*client_, r); });
+  }
+  kj::Promise<void> create(CreateContext c) override {
+    return Serve<CreateRequest>(c, [&](auto& r) { return export_.Create(*client_, r); });
+  }
+  kj::Promise<void> link(LinkContext c) override {
+    return Serve<LinkRequest>(c, [&](auto& r) { return export_.Link(*client_, r); });
+  }
+  kj::Promise<void> remove(RemoveContext c) override {
+    return Serve<RemoveRequest>(c, [&](auto& r) { return export_.Remove(*client_, r); });
+  }
+  kj::Promise<void> rename(RenameContext c) override {
+    return Serve<RenameRequest>(c, [&](auto& r) { return export_.Rename(*client_, r); });
+  }
+  kj::Promise<void> write(WriteContext c) override {
+    return Serve<WriteRequest>(c, [&](auto& r) { return export_.Write(*client_, r); });
+  }
+  kj::Promise<void> allocate(AllocateContext c) override {
+    return Serve<AllocateRequest>(c, [&](auto& r) { return export_.Allocate(*client_, r); });
+  }
+  kj::Promise<void> copy(CopyContext c) override {
+    return Serve<CopyRequest>(c, [&](auto& r) { return export_.Copy(*client_, r); });
+  }
+  kj::Promise<void> sync(SyncContext c) override {
+    return Serve<SyncRequest>(c, [&](auto& r) { return export_.Sync(*client_, r); });
+  }
+  kj::Promise<void> setXattr(SetXattrContext c) override {
+    return Serve<SetXattrRequest>(c, [&](auto& r) { return export_.SetXattr(*client_, r); });
+  }
+  kj::Promise<void> lock(LockContext c) override {
+    return Serve<LockRequest>(c, [&](auto& r) { return export_.Lock(*client_, r); });
+  }
+  kj::Promise<void> release(ReleaseContext c) override {
+    return Serve<ReleaseRequest>(c, [&](auto& r) {
+      export_.Release(*client_, r);
+      return Reply();
+    });
+  }
+
+ private:
+  // Decode, do, encode. The position is taken before the file system is looked
+  // at (schema/types.h, JournalPos).
+  template <typename Request, typename Context, typename Do>
+  kj::Promise<void> Serve(Context context, Do act) {
+    Request request{};
+    Decode(context.getParams(), request);
+    const JournalPos pos = NoJournal(service_);
+    auto reply = act(request);
+    reply.pos = pos;
+    context.releaseParams();
+    Encode(reply, context.getResults());
+    return kj::READY_NOW;
+  }
+
+  Service& service_;
+  Export& export_;
+  const std::shared_ptr<ClientState> client_;
+  Cursors cursors_;
+};
+
+class SessionServer final : public wire::Session::Server {
+ public:
+  SessionServer(Service& service, std::shared_ptr<ClientState> client)
+      : service_(service), client_(std::move(client)) {}
+
+  kj::Promise<void> attach(AttachContext context) override {
+    KJ_REQUIRE(++attaches_ <= kMaxLogins, "attached too often");
+    const std::string name = rpc::ToString(context.getParams().getExport());
+    auto results = context.getResults();
+    for (const auto& exported : service_.exports) {
+      if (exported->info().name != name) continue;
+      results.initStatus();
+      Encode(exported->info(), results.initInfo());
+      results.setExport(kj::heap<ExportServer>(service_, *exported, client_));
+      return kj::READY_NOW;
+    }
+    SetStatus(results.initStatus(), ENOENT, Unknown(name));
+    return kj::READY_NOW;
+  }
+
+ private:
+  std::string Unknown(const std::string& name) {
+    std::string known;
+    for (const auto& exported : service_.exports) {
+      known += (known.empty() ? "" : ", ") + exported->info().name;
+    }
+    return fmt::format("the host has no export '{}'; it has: {}", name, known);
+  }
+
+  Service& service_;
+  const std::shared_ptr<ClientState> client_;
+  int attaches_ = 0;
+};
+
+class HostServer final : public wire::Host::Server {
+ public:
+  HostServer(Service& service, bool needs_token)
+      : service_(service), needs_token_(needs_token) {}
+
+  kj::Promise<void> hello(HelloContext context) override {
+    spdlog::debug("hello from {}",
+                  context.getParams().getClient().getSoftware().cStr());
+    auto host = context.getResults().initHost();
+    host.setProtocol(wire::PROTOCOL_VERSION);
+    host.setSoftware("warmfs-hostd " WARMFS_VERSION);
+    host.setInstance(service_.instance);
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> login(LoginContext context) override {
+    KJ_REQUIRE(++logins_ <= kMaxLogins, "logged in too often");
+    auto params = context.getParams();
+    auto results = context.getResults();
+    if (needs_token_ &&
+        !TokensEqual(rpc::View(params.getToken()), service_.token)) {
+      spdlog::warn("a client was refused: wrong token");
+      SetStatus(results.initStatus(), EACCES,
+                "the host refused the token; give the one its --token-file "
+                "holds with -o token_file=FILE");
+      return kj::READY_NOW;
+    }
+    KJ_REQUIRE(params.getClientId().size() == 16, "a client id has 16 bytes");
+    auto client = service_.clients.Find(rpc::ToString(params.getClientId()));
+    if (client == nullptr) {
+      SetStatus(results.initStatus(), EAGAIN, "the host has too many clients");
+      return kj::READY_NOW;
+    }
+    results.initStatus();
+    results.setSession(kj::heap<SessionServer>(service_, std::move(client)));
+    return kj::READY_NOW;
+  }
+
+ private:
+  Service& service_;
+  const bool needs_token_;
+  int logins_ = 0;
+};
+
+void Serve(kj::AsyncIoContext& io, kj::AsyncIoStream& stream, Service& service,
+           bool needs_token) {
+  capnp::ReaderOptions limits;
+  limits.traversalLimitInWords = kMaxMessageWords;
+  GuardedStream guarded(stream);
+  capnp::TwoPartyVatNetwork network(
+      guarded, capnp::rpc::twoparty::Side::SERVER, limits);
+  guarded.watch(network);
+  auto rpc = capnp::makeRpcServer(
+      network, kj::heap<HostServer>(service, needs_token));
+  rpc.setFlowLimit(kMaxFlowWords);
+  network.onDisconnect().wait(io.waitScope);
+}
+
+}  // namespace
+
+std::shared_ptr<ClientState> Clients::Find(const std::string& client_id) {
+  absl::MutexLock lock(&mu_);
+  auto it = clients_.find(client_id);
+  if (it == clients_.end()) {
+    if (clients_.size() >= kMaxClients) return nullptr;
+    it = clients_.try_emplace(client_id).first;
+    it->second.state = std::make_shared<ClientState>();
+  }
+  return it->second.state;
+}
+
+void Clients::Sweep(absl::Time now) {
+  absl::MutexLock lock(&mu_);
+  for (auto it = clients_.begin(); it != clients_.end();) {
+    Known& known = it->second;
+    // Ours is the only reference: no connection has it.
+    const bool gone = known.state.use_count() == 1;
+    if (!gone) known.gone_since = absl::InfiniteFuture();
+    if (gone) known.gone_since = std::min(known.gone_since, now);
+    it = now - known.gone_since >= kGrace ? clients_.erase(it) : std::next(it);
+  }
+}
+
+void ServeConnection(UniqueFd fd, Service& service, bool needs_token) {
+  try {
+    kj::AsyncIoContext io = kj::setupAsyncIo();
+    auto stream = io.lowLevelProvider->wrapSocketFd(
+        fd.Release(), kj::LowLevelAsyncIoProvider::TAKE_OWNERSHIP |
+                          kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC);
+    Serve(io, *stream, service, needs_token);
+  } catch (const kj::Exception& e) {
+    spdlog::warn("a connection ended: {}", e.getDescription().cStr());
+  }
+}
+
+}  // namespace warmfs::hostd

@@ -1,0 +1,60 @@
+#include "rpc/remote.h"
+
+#include <sys/random.h>
+
+#include <fmt/format.h>
+
+namespace warmfs::rpc {
+namespace {
+
+std::string RandomId() {
+  std::string id(16, '\0');
+  // Never short for 16 bytes, and never fails once the system has booted.
+  if (getrandom(id.data(), id.size(), 0) != static_cast<ssize_t>(id.size())) {
+    std::abort();
+  }
+  return id;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Remote>> Remote::Create(RemoteOptions options) {
+  absl::StatusOr<Endpoint> endpoint = Endpoint::Parse(options.endpoint);
+  if (!endpoint.ok()) return endpoint.status();
+  auto connector = MakeConnector(*endpoint);
+  return std::unique_ptr<Remote>(
+      new Remote(std::move(options), std::move(connector)));
+}
+
+Remote::Remote(RemoteOptions options, std::unique_ptr<Connector> connector)
+    : options_(std::move(options)),
+      connector_(std::move(connector)),
+      client_id_(RandomId()) {}
+
+absl::Status Remote::Attached(const ExportInfo& info) {
+  absl::MutexLock lock(&mu_);
+  if (info_ && (info_->identity != info.identity || info_->root != info.root)) {
+    return absl::FailedPreconditionError(fmt::format(
+        "export '{}' is another directory than before; mount it anew",
+        info.name));
+  }
+  info_ = info;
+  return absl::OkStatus();
+}
+
+std::optional<ExportInfo> Remote::info() const {
+  absl::MutexLock lock(&mu_);
+  return info_;
+}
+
+void Remote::SetTrouble(std::string text) {
+  absl::MutexLock lock(&mu_);
+  trouble_ = std::move(text);
+}
+
+std::string Remote::trouble() const {
+  absl::MutexLock lock(&mu_);
+  return trouble_;
+}
+
+}  // namespace warmfs::rpc

@@ -1,0 +1,47 @@
+// Small helpers of the wire_*.cc files. Not for other files.
+
+#ifndef WARMFS_RPC_WIRE_INTERNAL_H_
+#define WARMFS_RPC_WIRE_INTERNAL_H_
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "rpc/wire.h"
+
+namespace warmfs::rpc {
+
+inline capnp::Data::Reader ToData(std::string_view bytes) {
+  return {reinterpret_cast<const kj::byte*>(bytes.data()), bytes.size()};
+}
+
+inline std::string_view View(capnp::Data::Reader data) {
+  return {reinterpret_cast<const char*>(data.begin()), data.size()};
+}
+
+inline std::string ToString(capnp::Data::Reader data) {
+  return std::string(View(data));
+}
+
+inline std::string ToString(capnp::Text::Reader text) {
+  return {text.begin(), text.size()};
+}
+
+inline void EncodeOptional(const std::optional<uint32_t>& in,
+                           wire::OptionalUInt32::Builder out) {
+  if (in) {
+    out.setValue(*in);
+  } else {
+    out.setNone();
+  }
+}
+
+inline std::optional<uint32_t> DecodeOptional(
+    wire::OptionalUInt32::Reader in) {
+  if (in.isValue()) return in.getValue();
+  return std::nullopt;
+}
+
+}  // namespace warmfs::rpc
+
+#endif  // WARMFS_RPC_WIRE_INTERNAL_H_

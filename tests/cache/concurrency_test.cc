@@ -1,0 +1,169 @@
+// Many threads at once. The sanitizers watch; each answer must be one that was
+// true at some moment.
+
+#include <atomic>
+#include <functional>
+#include <thread>
+
+#include "gmock/gmock.h"
+#include "tests/cache/contract.h"
+
+namespace warmfs::cache {
+namespace {
+
+using testing::IsEmpty;
+
+class Concurrency : public CacheContract {};
+INSTANTIATE_TEST_SUITE_P(Storage, Concurrency,
+                         testing::Values(StorageKind::kDisk,
+                                         StorageKind::kMemory),
+                         KindName);
+
+// Runs all at once and waits for them.
+void RunAll(const std::vector<std::function<void()>>& jobs) {
+  std::vector<std::thread> threads;
+  for (const auto& job : jobs) threads.emplace_back(job);
+  for (auto& thread : threads) thread.join();
+}
+
+TEST_P(Concurrency, TheSameBlockPutByManyIsCountedOnce) {
+  const std::string bytes = Bytes(20000, 1);
+  const auto put = [&] {
+    for (int i = 0; i < 100; ++i) PutBlock(cache(), FileAttr(1), i % 3, bytes);
+  };
+  RunAll({put, put, put, put});
+  EXPECT_EQ(cache().usage().content_bytes, 3 * bytes.size());
+  EXPECT_EQ(cache().usage().blocks, 3u);
+}
+
+TEST_P(Concurrency, TotalsHoldUnderPutsAndEvictions) {
+  const auto put = [&](uint64_t salt) {
+    return [&, salt] {
+      for (uint64_t i = 0; i < 200; ++i) {
+        PutBlock(cache(), FileAttr(1 + (i * salt) % 10), i % 4,
+                 Bytes(500 + (i * salt) % 9000, i, salt));
+      }
+    };
+  };
+  const auto evict = [&] {
+    for (uint64_t i = 0; i < 100; ++i)
+      cache().EvictFile(FileAttr(1 + i % 10).id);
+  };
+  RunAll({put(1), put(3), put(7), evict, [&] { cache().Evict(20000); }});
+  uint64_t bytes = 0;
+  for (uint64_t file = 1; file <= 10; ++file) {
+    bytes += cache().ContentBytes(FileAttr(file).id);
+  }
+  EXPECT_EQ(cache().usage().content_bytes, bytes);
+  EXPECT_THAT(Faults(cache()), IsEmpty());
+}
+
+// A block's bytes always belong to its version.
+TEST_P(Concurrency, AReaderNeverSeesBytesOfAnotherVersion) {
+  std::atomic<bool> done = false;
+  const auto bytes_of = [](uint64_t generation) {
+    return Bytes(5000, 1, generation);
+  };
+  const auto write = [&](uint64_t first) {
+    return [&, first] {
+      for (uint64_t g = first; g < first + 400; ++g) {
+        PutBlock(cache(), FileAttr(1, 0, g), 0, bytes_of(g));
+      }
+    };
+  };
+  const auto read = [&] {
+    while (!done) {
+      const auto block = cache().GetBlock(FileAttr(1).id, 0);
+      if (!block.has_value()) continue;
+      const auto generation = static_cast<uint64_t>(block->version.mtime.sec);
+      ASSERT_EQ(block->bytes, bytes_of(generation));
+    }
+  };
+  std::thread reader(read);
+  std::thread second(read);
+  RunAll({write(1), write(1000)});
+  done = true;
+  reader.join();
+  second.join();
+  EXPECT_EQ(cache().counters().hash_mismatches, 0u);
+}
+
+// Two listings that differ in every name but one are put in turn.
+TEST_P(Concurrency, AListingIsSeenWholeOrNotAtAll) {
+  const Attr dir = DirAttr(1);
+  const std::vector<DirEntry> odd = {FileEntry("both", 1), FileEntry("o1", 2),
+                                     FileEntry("o2", 3)};
+  const std::vector<DirEntry> even = {FileEntry("both", 1), FileEntry("e1", 4),
+                                      FileEntry("e2", 5)};
+  cache().PutListing(dir, odd, {1, 1}, true);
+  std::atomic<bool> done = false;
+  const auto read = [&] {
+    while (!done) {
+      const auto names = Sorted(Names(cache(), dir.id));
+      ASSERT_TRUE((names == std::vector<std::string>{"both", "o1", "o2"}) ||
+                  (names == std::vector<std::string>{"both", "e1", "e2"}))
+          << testing::PrintToString(names);
+      ASSERT_EQ(cache().Lookup(dir.id, "both").presence, Presence::kPresent);
+      const auto node = cache().GetNode(dir.id);
+      ASSERT_TRUE(node->listing_complete);
+      ASSERT_EQ(node->digest.lo, static_cast<uint64_t>(node->attr.mtime.sec));
+    }
+  };
+  std::thread reader(read);
+  std::thread second(read);
+  for (uint64_t i = 1; i <= 500; ++i) {
+    cache().PutListing(DirAttr(1, i), i % 2 ? odd : even, {1, i}, true);
+  }
+  done = true;
+  reader.join();
+  second.join();
+}
+
+TEST_P(Concurrency, EveryFunctionAtOnce) {
+  const auto metadata = [&](uint64_t salt) {
+    return [&, salt] {
+      for (uint64_t i = 0; i < 200; ++i) {
+        const uint64_t dir = 1 + (i + salt) % 5;
+        cache().PutListing(DirAttr(dir, i),
+                           {FileEntry("a", i), FileEntry("b", i + 1)}, {i, 1},
+                           i % 3 != 0);
+        Edit edit;
+        edit.PutEntry(DirAttr(dir).id, "c", FileAttr(i).id);
+        edit.RemoveEntry(DirAttr(1 + i % 5).id, "a");
+        edit.PutTarget(LinkAttr(50 + i % 5), "target");
+        if (i % 10 == 0) edit.Forget(DirAttr(dir).id);
+        cache().Commit(std::move(edit));
+        cache().GetNode(DirAttr(dir).id);
+        Names(cache(), DirAttr(dir).id);
+      }
+    };
+  };
+  const auto content = [&] {
+    for (uint64_t i = 0; i < 300; ++i) {
+      PutBlock(cache(), FileAttr(50 + i % 5), i % 3, Bytes(6000, i));
+      cache().GetBlock(FileAttr(50 + (i + 1) % 5).id, i % 3);
+    }
+  };
+  const auto whole = [&] {
+    for (int i = 0; i < 10; ++i) {
+      cache().usage();
+      cache().counters();
+      cache().health();
+      cache().Evict(40000);
+      Faults(cache());
+      cache().Flush();
+      if (i == 5) cache().Clear();
+    }
+  };
+  RunAll({metadata(0), metadata(1), content, content, whole});
+  EXPECT_THAT(Faults(cache()), IsEmpty());
+  EXPECT_EQ(cache().counters().hash_mismatches, 0u);
+  uint64_t bytes = 0;
+  for (uint64_t n = 0; n <= 300; ++n) {
+    bytes += cache().ContentBytes(FileAttr(n).id);
+  }
+  EXPECT_EQ(cache().usage().content_bytes, bytes);
+}
+
+}  // namespace
+}  // namespace warmfs::cache

@@ -1,0 +1,61 @@
+// What the cache's tests share: a directory that goes away, and plain values.
+
+#ifndef WARMFS_TESTS_CACHE_SUPPORT_H_
+#define WARMFS_TESTS_CACHE_SUPPORT_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cache/cache.h"
+
+namespace warmfs::cache {
+
+class TempDir {
+ public:
+  TempDir();
+  ~TempDir();
+  TempDir(const TempDir&) = delete;
+  const std::string& path() const { return path_; }
+  std::string operator/(std::string_view name) const;
+
+ private:
+  std::string path_;
+};
+
+inline constexpr FileId kRoot = {1, 1};
+
+CacheOptions OptionsFor(const std::string& directory);
+// Fails the test's process when it cannot be opened.
+std::unique_ptr<Cache> MustOpen(CacheOptions options);
+
+Attr FileAttr(uint64_t number, uint64_t size = 0, uint64_t generation = 1);
+Attr DirAttr(uint64_t number, uint64_t generation = 1);
+Attr LinkAttr(uint64_t number);
+DirEntry FileEntry(std::string_view name, uint64_t number);
+
+// `bytes` bytes that depend on both numbers.
+std::string Bytes(size_t bytes, uint64_t seed, uint64_t generation = 1);
+void PutBlock(Cache& cache, const Attr& attr, uint64_t index,
+              std::string_view bytes);
+
+// Names, as ReadDir gives them; {"<incomplete>"} if the listing is not
+// complete.
+std::vector<std::string> Names(Cache& cache, const FileId& dir,
+                               uint64_t after = 0);
+std::vector<std::string> Sorted(std::vector<std::string> names);
+
+// The lines that Verify has to say.
+std::vector<std::string> Faults(Cache& cache);
+
+// Files in `directory` whose names end so, with their paths.
+std::vector<std::string> FilesEndingIn(const std::string& directory,
+                                       std::string_view suffix);
+// Inverts the bytes of a file from `offset` on, at most `count`.
+void FlipBytes(const std::string& path, uint64_t offset, uint64_t count);
+
+}  // namespace warmfs::cache
+
+#endif  // WARMFS_TESTS_CACHE_SUPPORT_H_

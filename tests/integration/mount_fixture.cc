@@ -1,0 +1,195 @@
+#include "tests/integration/mount_fixture.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+namespace warmfs::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool CanUseFuse() {
+  const int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+  if (fd >= 0) close(fd);
+  return fd >= 0;
+}
+
+void SetOld(const std::string& path) {
+  const timespec times[2] = {{1'600'000'000, 0}, {1'600'000'000, 123'456'789}};
+  utimensat(AT_FDCWD, path.c_str(), times, AT_SYMLINK_NOFOLLOW);
+}
+
+}  // namespace
+
+std::string Program(const std::string& name) {
+  // Tests and programs lie in one directory.
+  return fs::read_symlink("/proc/self/exe").parent_path() / name;
+}
+
+pid_t Start(const std::vector<std::string>& argv, const std::string& log) {
+  const pid_t pid = fork();
+  if (pid != 0) return pid;
+  if (!log.empty()) {
+    const int fd = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+    dup2(fd, STDOUT_FILENO);
+    dup2(fd, STDERR_FILENO);
+  }
+  std::vector<char*> args;
+  for (const std::string& arg : argv) {
+    args.push_back(const_cast<char*>(arg.c_str()));
+  }
+  args.push_back(nullptr);
+  execvp(args[0], args.data());
+  _exit(127);
+}
+
+int WaitFor(pid_t pid) {
+  int status = 0;
+  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+Output Execute(const std::vector<std::string>& argv) {
+  char log[] = "/tmp/warmfs-output-XXXXXX";
+  close(mkstemp(log));
+  Output output;
+  output.code = WaitFor(Start(argv, log));
+  output.text = ReadFile(log);
+  unlink(log);
+  return output;
+}
+
+Output Shell(const std::string& line) { return Execute({"/bin/sh", "-c", line}); }
+
+std::string ReadFile(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+void WriteFile(const std::string& path, const std::string& content) {
+  std::ofstream out(path, std::ios::binary | std::ios::trunc);
+  out << content;
+  out.close();
+  ASSERT_TRUE(out) << path;
+}
+
+void MountTest::SetUp() {
+  if (!CanUseFuse()) GTEST_SKIP() << "no /dev/fuse here";
+  char name[] = "/tmp/warmfs-test-XXXXXX";
+  ASSERT_NE(mkdtemp(name), nullptr);
+  tmp_ = name;
+  host_ = source_ = tmp_ + "/host";
+  mnt_ = tmp_ + "/mnt";
+  ASSERT_EQ(mkdir(host_.c_str(), 0755), 0);
+  ASSERT_EQ(mkdir(mnt_.c_str(), 0755), 0);
+}
+
+void MountTest::TearDown() {
+  if (tmp_.empty()) return;
+  if (client_ != 0) {
+    umount2(mnt_.c_str(), MNT_DETACH);
+    kill(client_, SIGTERM);
+    WaitFor(client_);
+  }
+  if (HasFailure()) {
+    std::printf("the client's log:\n%s\n", ReadFile(Tmp("log")).c_str());
+  }
+  fs::remove_all(tmp_);
+}
+
+void MountTest::Mount(const std::string& options) {
+  ASSERT_EQ(client_, 0);
+  const std::string all =
+      "cache=" + Cache() + (options.empty() ? "" : "," + options);
+  struct stat before, now;
+  ASSERT_EQ(stat(mnt_.c_str(), &before), 0);
+  client_ = Start({Program("warmfs"), "mount", source_, mnt_, "-f", "-o", all},
+                  Tmp("log"));
+  Await("the mount", [&] {
+    return stat(mnt_.c_str(), &now) == 0 && now.st_dev != before.st_dev;
+  });
+}
+
+int MountTest::Unmount() {
+  const pid_t client = std::exchange(client_, 0);
+  EXPECT_EQ(umount2(mnt_.c_str(), 0), 0) << strerror(errno);
+  return WaitFor(client);
+}
+
+void MountTest::KillClient() {
+  const pid_t client = std::exchange(client_, 0);
+  kill(client, SIGKILL);
+  WaitFor(client);
+  umount2(mnt_.c_str(), MNT_DETACH);
+}
+
+nlohmann::json MountTest::Status() {
+  const Output output =
+      Execute({Program("warmfs"), "status", "--json", mnt_});
+  EXPECT_EQ(output.code, 0) << output.text;
+  const auto all = nlohmann::json::parse(output.text, nullptr, false);
+  EXPECT_TRUE(all.is_array() && all.size() == 1) << output.text;
+  return all.is_array() && all.size() == 1 ? all[0] : nlohmann::json::object();
+}
+
+uint64_t MountTest::Requests() {
+  return Status()["requests"]["total"].get<uint64_t>();
+}
+
+uint64_t MountTest::Requests(const std::string& kind) {
+  return Status()["requests"]["by_kind"].value(kind, uint64_t{0});
+}
+
+uint64_t MountTest::Rpcs() { return Status()["rpc"]["calls"].get<uint64_t>(); }
+
+uint64_t MountTest::Rpcs(const std::string& method) {
+  const auto methods = Status()["rpc"]["methods"];
+  return methods.contains(method) ? methods[method]["calls"].get<uint64_t>()
+                                  : 0;
+}
+
+void MountTest::MakeTree(int directories, int files) {
+  for (int d = 0; d < directories; ++d) {
+    const std::string dir = Host("d" + std::to_string(d));
+    fs::create_directory(dir);
+    for (int f = 0; f < files; ++f) {
+      const std::string path = dir + "/f" + std::to_string(f);
+      WriteFile(path, std::string((d * 37 + f * 101) % 5000, 'a' + f % 26));
+      SetOld(path);
+    }
+  }
+}
+
+int WalkAndRead(const std::string& path) {
+  int files = 0;
+  char buffer[64 * 1024];
+  for (const auto& entry : fs::recursive_directory_iterator(path)) {
+    struct stat st;
+    EXPECT_EQ(lstat(entry.path().c_str(), &st), 0) << entry.path();
+    if (!S_ISREG(st.st_mode)) continue;
+    const int fd = open(entry.path().c_str(), O_RDONLY | O_CLOEXEC);
+    EXPECT_GE(fd, 0) << entry.path() << ": " << strerror(errno);
+    off_t bytes = 0;
+    for (ssize_t n; (n = read(fd, buffer, sizeof(buffer))) > 0;) bytes += n;
+    EXPECT_EQ(bytes, st.st_size) << entry.path();
+    close(fd);
+    ++files;
+  }
+  return files;
+}
+
+}  // namespace warmfs::testing

@@ -1,0 +1,130 @@
+// Warm is native: what the kernel or the cache holds costs no message, counted.
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <fstream>
+
+#include "tests/integration/mount_fixture.h"
+
+namespace warmfs::testing {
+namespace {
+
+constexpr int kDirectories = 50;
+constexpr int kFiles = 100;
+
+class WarmTest : public MountTest {
+ protected:
+  void DropCaches() {
+    // Frees dentries, inodes and pages, as far as nothing uses them.
+    std::ofstream("/proc/sys/vm/drop_caches") << "3";
+  }
+};
+
+TEST_F(WarmTest, KernelWarmWorkOnFiveThousandFilesSendsNoRequest) {
+  MakeTree(kDirectories, kFiles);
+  Mount("ttl=3600");
+  ASSERT_EQ(WalkAndRead(Mnt()), kDirectories * kFiles);
+  const uint64_t requests = Requests();
+  const uint64_t rpcs = Rpcs();
+  EXPECT_EQ(WalkAndRead(Mnt()), kDirectories * kFiles);
+  EXPECT_EQ(Requests(), requests);
+  EXPECT_EQ(Rpcs(), rpcs);
+}
+
+TEST_F(WarmTest, ColdWorkAsksOnceForEachDirectoryAndAtMostOnceForEachFile) {
+  MakeTree(kDirectories, kFiles);
+  Mount("ttl=3600");
+  ASSERT_EQ(WalkAndRead(Mnt()), kDirectories * kFiles);
+  EXPECT_EQ(Rpcs("list"), kDirectories + 1);
+  EXPECT_EQ(Rpcs("lookup"), 0);
+  EXPECT_LE(Rpcs("getattr"), 1);  // of the root, at the start
+  EXPECT_LE(Rpcs("read"), kDirectories * kFiles);
+  EXPECT_EQ(Requests("open") + Requests("opendir") + Requests("flush"), 2)
+      << "each is answered ENOSYS once";
+}
+
+TEST_F(WarmTest, RemountedWorkAsksOnceForEachDirectoryAndForNoContent) {
+  MakeTree(kDirectories, kFiles);
+  Mount("ttl=3600");
+  ASSERT_EQ(WalkAndRead(Mnt()), kDirectories * kFiles);
+  Remount("ttl=3600");
+  EXPECT_EQ(WalkAndRead(Mnt()), kDirectories * kFiles);
+  EXPECT_EQ(Rpcs("read"), 0);
+  EXPECT_EQ(Rpcs("lookup"), 0);
+  EXPECT_LE(Rpcs("getattr"), 1);
+  EXPECT_EQ(Rpcs("list"), kDirectories + 1);
+  EXPECT_EQ(Status()["listings"]["fetched"], 0) << "all confirmed, none sent";
+}
+
+TEST_F(WarmTest, OnlyTheChangedFileIsFetchedAgainAfterARemount) {
+  MakeTree(3, 20);
+  Mount("ttl=3600");
+  ASSERT_EQ(WalkAndRead(Mnt()), 60);
+  Unmount();
+  WriteFile(Host("d1/f7"), "another content");
+  Mount("ttl=3600");
+  EXPECT_EQ(WalkAndRead(Mnt()), 60);
+  EXPECT_EQ(ReadFile(Mnt("d1/f7")), "another content");
+  EXPECT_EQ(Rpcs("read"), 1);
+  EXPECT_EQ(Status()["listings"]["fetched"], 1);
+}
+
+TEST_F(WarmTest, AMissingNameIsAnsweredFromTheListing) {
+  MakeTree(1, 3);
+  Mount("ttl=3600");
+  struct stat st;
+  ASSERT_EQ(stat(Mnt("d0/f0").c_str(), &st), 0);
+  const uint64_t rpcs = Rpcs();
+  for (int i = 0; i < 50; ++i) {
+    const std::string name = Mnt("d0/no" + std::to_string(i));
+    EXPECT_EQ(stat(name.c_str(), &st), -1);
+    EXPECT_EQ(errno, ENOENT);
+  }
+  EXPECT_EQ(Rpcs(), rpcs);
+}
+
+TEST_F(WarmTest, AHostChangeIsSeenAfterTheTtl) {
+  MakeTree(1, 3);
+  Mount("ttl=200ms");
+  const std::string before = ReadFile(Mnt("d0/f1"));
+  WriteFile(Host("d0/f1"), before + "more");
+  WriteFile(Host("d0/new"), "new");
+  Await("the host's change", [&] {
+    return ReadFile(Mnt("d0/f1")) == before + "more" &&
+           ReadFile(Mnt("d0/new")) == "new";
+  });
+  ASSERT_EQ(unlink(Host("d0/f2").c_str()), 0);
+  struct stat st;
+  Await("the host's deletion",
+        [&] { return stat(Mnt("d0/f2").c_str(), &st) != 0; });
+}
+
+// The kernel sees no other mtime or size; only our check of ctime tells.
+TEST_F(WarmTest, AChangeThatKeepsSizeAndMtimeIsSeen) {
+  WriteFile(Host("f"), "first");
+  Mount("ttl=200ms");
+  ASSERT_EQ(ReadFile(Mnt("f")), "first");
+  struct stat st;
+  ASSERT_EQ(stat(Host("f").c_str(), &st), 0);
+  WriteFile(Host("f"), "other");
+  const timespec times[2] = {st.st_atim, st.st_mtim};
+  ASSERT_EQ(utimensat(AT_FDCWD, Host("f").c_str(), times, 0), 0);
+  Await("the change", [&] { return ReadFile(Mnt("f")) == "other"; });
+}
+
+TEST_F(WarmTest, ContentSurvivesTheKernelsCachesAndAsksTheHostNothing) {
+  if (geteuid() != 0) GTEST_SKIP() << "dropping caches needs root";
+  MakeTree(5, 20);
+  Mount("ttl=3600");
+  ASSERT_EQ(WalkAndRead(Mnt()), 100);
+  const uint64_t rpcs = Rpcs();
+  const uint64_t requests = Requests();
+  DropCaches();
+  EXPECT_EQ(WalkAndRead(Mnt()), 100);
+  EXPECT_EQ(Rpcs(), rpcs);
+  EXPECT_GT(Requests(), requests);
+}
+
+}  // namespace
+}  // namespace warmfs::testing
