@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <initializer_list>
 #include <vector>
 
 #include "bench/mount_table.h"

@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -53,7 +54,9 @@ int Detach(const std::string& mountpoint, bool lazy) {
 // clear away.
 absl::Status PrepareMountpoint(const std::string& mountpoint) {
   struct stat st;
-  if (stat(mountpoint.c_str(), &st) != 0 && errno == ENOTCONN) {
+  struct statvfs vfs;
+  // stat may be answered from the kernel's cache, statvfs never is.
+  if (statvfs(mountpoint.c_str(), &vfs) != 0 && errno == ENOTCONN) {
     fmt::print(stderr,
                "warmfs: {} is a mount whose client has died; replacing it\n",
                mountpoint);
@@ -251,7 +254,8 @@ int UmountCommand(const std::string& given, bool lazy) {
   if (!control.ok() || lazy) return 0;
   const absl::Time deadline = absl::Now() + absl::Seconds(30);
   while (access(control->c_str(), F_OK) == 0 && absl::Now() < deadline &&
-         fuse::Ask(*control, {{"command", "status"}}, [](const auto&) {}).ok()) {
+         !absl::IsUnavailable(fuse::Ask(*control, {{"command", "status"}},
+                                        [](const auto&) {}))) {
     absl::SleepFor(absl::Milliseconds(20));
   }
   return 0;

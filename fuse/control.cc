@@ -69,11 +69,20 @@ ControlServer::~ControlServer() {
   if (listener_) shutdown(listener_.get(), SHUT_RDWR);
   if (acceptor_.joinable()) acceptor_.join();
   if (!path_.empty()) unlink(path_.c_str());
+  AwaitIdle();
+}
+
+void ControlServer::AwaitIdle() {
   absl::MutexLock lock(&mu_);
   auto idle = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
     return connections_ == 0;
   };
   mu_.Await(absl::Condition(&idle));
+}
+
+void ControlServer::Refuse() {
+  refuse_ = true;
+  AwaitIdle();
 }
 
 absl::Status ControlServer::Listen(const std::string& path) {
@@ -114,8 +123,9 @@ void ControlServer::Serve(UniqueFd fd) {
   setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
   if (!ReadLine(fd.get(), buffer, line, kMaxRequestBytes)) return;
   const json request = json::parse(line, nullptr, /*allow_exceptions=*/false);
-  if (!request.is_object()) {
-    SendLine(fd.get(), {{"error", "not a request"}});
+  if (refuse_ || !request.is_object()) {
+    SendLine(fd.get(),
+             {{"error", refuse_ ? "the mount is ending" : "not a request"}});
     return;
   }
   try {

@@ -39,15 +39,20 @@ class ControlServer {
   ~ControlServer();  // waits for requests under way
 
   absl::Status Listen(const std::string& path);
+  // From now on every request is refused; waits for those under way. The socket
+  // stays, as a sign that this process is still there.
+  void Refuse();
 
  private:
   void AcceptLoop();
   void Serve(UniqueFd fd);
+  void AwaitIdle();
 
   const Handler handler_;
   std::string path_;
   UniqueFd listener_;
   std::atomic<bool> stop_{false};
+  std::atomic<bool> refuse_{false};
   std::thread acceptor_;
   absl::Mutex mu_;
   size_t connections_ ABSL_GUARDED_BY(mu_) = 0;

@@ -128,7 +128,7 @@ absl::StatusOr<std::unique_ptr<Mount>> Mount::Start(MountOptions options) {
 }
 
 Mount::~Mount() {
-  control_.reset();
+  if (control_ != nullptr) control_->Refuse();
   {
     absl::MutexLock lock(&mu_);
     stop_ = true;
@@ -136,6 +136,9 @@ Mount::~Mount() {
   if (housekeeper_.joinable()) housekeeper_.join();
   notifier_.reset();
   session_.reset();
+  // The control socket goes last: while it is there, the cache is in use.
+  share_.reset();
+  control_.reset();
 }
 
 void Mount::Run() {
@@ -201,7 +204,8 @@ json Mount::Status() {
   rpc::Remote& remote = share_->remote();
   FileSystem& fs = share_->fs();
   const ExportInfo info = *remote.info();
-  const bool connected = remote.connected() > 0;
+  // A channel that is idle has not noticed yet that the host went away.
+  const bool connected = remote.connected() > 0 && remote.trouble().empty();
   return {{"mountpoint", options_.mountpoint},
           {"source", options_.remote.endpoint},
           {"export", info.name},

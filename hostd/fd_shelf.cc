@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include <iterator>
 #include <utility>
 
 namespace warmfs::hostd {

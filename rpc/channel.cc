@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include <cerrno>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <utility>
@@ -137,7 +138,12 @@ class Channel::Impl {
       return absl::UnavailableError(fmt::format(
           "{} accepts connections but does not answer", endpoint));
     }
-    if (e.getType() == kj::Exception::Type::DISCONNECTED) {
+    // Whatever ends a connection arrives as DISCONNECTED; only the text tells a
+    // peer that hung up from one whose bytes made no sense.
+    const std::string_view text = e.getDescription().cStr();
+    if (text.find("Peer disconnected") != text.npos ||
+        text.find(strerror(ECONNRESET)) != text.npos ||
+        text.find(strerror(EPIPE)) != text.npos) {
       return absl::UnavailableError(fmt::format(
           "{} closed the connection before it said hello: is it a "
           "warmfs-hostd?",
@@ -145,7 +151,7 @@ class Channel::Impl {
     }
     return absl::UnimplementedError(
         fmt::format("{} does not speak warmfs's protocol ({})", endpoint,
-                    e.getDescription().cStr()));
+                    text));
   }
 
   absl::Status Attach(absl::Duration timeout) {

@@ -172,6 +172,22 @@ void MountTest::MakeTree(int directories, int files) {
       SetOld(path);
     }
   }
+  // Once a clock tick has passed, no version is racy any more.
+  WriteFile(Tmp("tick"), "");
+  struct stat made, now;
+  stat(Tmp("tick").c_str(), &made);
+  Await("the clock", [&] {
+    WriteFile(Tmp("tock"), "");
+    stat(Tmp("tock").c_str(), &now);
+    const int64_t passed = (now.st_ctim.tv_sec - made.st_ctim.tv_sec) * 1'000'000'000 +
+                           now.st_ctim.tv_nsec - made.st_ctim.tv_nsec;
+    return passed > 40'000'000;
+  });
+}
+
+void MountTest::WriteHost(const std::string& name, const std::string& content) {
+  WriteFile(Host(name), content);
+  Await("the host's file", [&] { return access(Mnt(name).c_str(), F_OK) == 0; });
 }
 
 int WalkAndRead(const std::string& path) {

@@ -81,6 +81,9 @@ class MountTest : public ::testing::Test {
   uint64_t Rpcs();
   uint64_t Rpcs(const std::string& method);
 
+  // A file made on the host, as soon as the mount shows it.
+  void WriteHost(const std::string& name, const std::string& content);
+
   // A tree of `directories` x `files` files of varied small sizes on the host,
   // last changed well before now.
   void MakeTree(int directories, int files);

@@ -114,7 +114,7 @@ TEST_F(PosixTest, ModeOwnerAndTimesToTheNanosecond) {
 }
 
 TEST_F(PosixTest, InodeNumbersAndTimesAreTheHostsAndSurviveARemount) {
-  WriteFile(Host("f"), "x");
+  WriteHost("f", "x");
   const struct stat host = Stat(Host("f"));
   const struct stat first = Stat(Mnt("f"));
   EXPECT_EQ(first.st_ino, host.st_ino);
@@ -190,7 +190,7 @@ TEST_F(PosixTest, UnlinkedAndReplacedFilesStayUsableWhileOpen) {
 
 TEST_F(PosixTest, AnOrphanIsReadFromTheHostWhenTheKernelHasDroppedItsPages) {
   const std::string content(300'000, 'o');
-  WriteFile(Host("orphan"), content);
+  WriteHost("orphan", content);
   UniqueFd fd = Open(Mnt("orphan"), O_RDONLY);
   ASSERT_EQ(unlink(Mnt("orphan").c_str()), 0);
   std::string read(content.size(), '\0');
@@ -273,7 +273,7 @@ TEST_F(PosixTest, FallocateAndPunchHole) {
 
 TEST_F(PosixTest, CopyFileRangeIsDoneOnTheHost) {
   const std::string content(3 << 20, 'c');
-  WriteFile(Host("from"), content);
+  WriteHost("from", content);
   UniqueFd from = Open(Mnt("from"), O_RDONLY);
   UniqueFd to = Open(Mnt("to"), O_CREAT | O_RDWR);
   const uint64_t reads = Rpcs("read");
