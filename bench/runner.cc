@@ -68,14 +68,14 @@ absl::Status Runner::Cycle(Cell& cell, Results& results) {
 // Done also if it is not wanted, for it fills the caches.
 absl::Status Runner::Cold(Cell& cell, Results& results) {
   Begin(cell, State::kCold);
-  // Through the directory: the mount must see it for the first time.
-  auto round = workload_.Prepare(cell.op, workload_.options().directory);
-  if (!round.ok()) return round.status();
   absl::StatusOr<Timed> native;
   if (Wants(State::kCold)) {
     native = NativeTwice(cell, results);
     if (!native.ok()) return native.status();
   }
+  // Through the directory: the mount must see it for the first time.
+  auto round = workload_.Prepare(cell.op, workload_.options().directory);
+  if (!round.ok()) return round.status();
   absl::Status status = workload_.ResetView(cell.system->name());
   if (status.ok()) status = cell.system->MountFresh();
   if (!status.ok()) return status;
@@ -95,7 +95,8 @@ absl::Status Runner::Remounted(Cell& cell, Results& results) {
   // Drops what the kernel holds of the cache's database, too.
   auto native = NativeTwice(cell, results);
   if (!native.ok()) return native.status();
-  status = cell.system->MountAgain();
+  status = workload_.WarmRound(*round);
+  if (status.ok()) status = cell.system->MountAgain();
   if (!status.ok()) return status;
   auto measured = Mounted(cell, *round);
   if (!measured.ok()) return measured.status();

@@ -135,6 +135,14 @@ absl::StatusOr<std::string> Workload::Prepare(Op op, const std::string& root) {
   return round;
 }
 
+absl::Status Workload::WarmRound(const std::string& round) const {
+  if (round.empty()) return absl::OkStatus();
+  const std::string path = options_.directory + "/" + round;
+  auto survey = TakeSurvey(path);
+  if (!survey.ok()) return survey.status();
+  return StatAll(path, survey->paths).status();
+}
+
 absl::StatusOr<Timed> Workload::Run(Op op, const std::string& root,
                                     const std::string& view,
                                     const std::string& round) {

@@ -48,6 +48,8 @@ class Workload {
 
   // Gets ready through `root`, not timed. The result is for one Run.
   absl::StatusOr<std::string> Prepare(Op op, const std::string& root);
+  // Has the kernel hold what was prepared, natively, as it holds the rest.
+  absl::Status WarmRound(const std::string& round) const;
   // `view` names who keeps a git index: "native", or a system's name.
   absl::StatusOr<Timed> Run(Op op, const std::string& root,
                             const std::string& view, const std::string& round);

@@ -24,11 +24,7 @@ void Cache::Impl::Housekeep() {
     {
       absl::MutexLock lock(&house_mu_);
       busy_ = false;
-      house_mu_.AwaitWithTimeout(
-          absl::Condition(
-              +[](Impl* self) { return self->asked_.any() || self->stop_; },
-              this),
-          kTick);
+      house_mu_.AwaitWithTimeout(absl::Condition(this, &Impl::HasWork), kTick);
       std::swap(chores, asked_);
       busy_ = true;
     }

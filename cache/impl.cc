@@ -97,8 +97,7 @@ void Cache::Impl::Clear() {
 void Cache::Impl::Flush() {
   {
     absl::MutexLock lock(&house_mu_);
-    house_mu_.Await(absl::Condition(
-        +[](Impl* self) { return !self->busy_ && !self->asked_.any(); }, this));
+    house_mu_.Await(absl::Condition(this, &Impl::IsIdle));
   }
   const auto gen = storage_->Current();
   {

@@ -123,6 +123,12 @@ class Cache::Impl {
   void DoChores(const Chores& chores);
   void Tick();
   void Ask(Chores chores);
+  bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(house_mu_) {
+    return asked_.any() || stopping();
+  }
+  bool IsIdle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(house_mu_) {
+    return !busy_ && !asked_.any();
+  }
   bool stopping() const { return stop_.load(std::memory_order_relaxed); }
 
   const std::unique_ptr<Storage> storage_;

@@ -15,7 +15,7 @@ namespace {
 
 // Blocks of the tree, their indexes and filters, and the memtables all draw on
 // this: the bound on what the database takes.
-constexpr size_t kMemoryBytes = 48 * kMiB;
+constexpr size_t kMemoryBytes = 40 * kMiB;
 constexpr size_t kMemtableBytes = 24 * kMiB;
 // A shard must hold the largest filter (of a table below) many times over, or
 // it is read from disk at each use. Few threads use the cache, so few shards.

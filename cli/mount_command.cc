@@ -163,15 +163,14 @@ void Report(int pipe, char kind, const std::string& text) {
   const int null = open("/dev/null", O_RDWR);
   dup2(null, STDIN_FILENO);
   dup2(null, STDOUT_FILENO);
-  // Messages of the start go to the user's terminal, later ones to a log.
-  const std::string log = options.cache_directory.empty()
-                              ? "/dev/null"
-                              : options.cache_directory + ".log";
+  // Nothing of the user's is kept open, neither here nor in the host daemon that
+  // is started from here: whoever reads our output to its end would wait for it.
+  const std::string log = options.cache_directory + ".log";
+  const int fd = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+  dup2(fd >= 0 ? fd : null, STDERR_FILENO);
   const int code = Serve(
       std::move(options),
       [&] {
-        const int fd = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
-        dup2(fd >= 0 ? fd : null, STDERR_FILENO);
         Report(report.get(), 'm', "");
         report.Reset();
       },

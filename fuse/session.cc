@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <cstdarg>
+#include <cstdio>
 #include <cstring>
 #include <thread>
 #include <vector>
@@ -36,6 +38,16 @@ void OnInit(void* userdata, fuse_conn_info* conn) {
   conn->max_readahead = 1024 * 1024;
   conn->max_background = 64;
   conn->congestion_threshold = 48;
+}
+
+// What libfuse says when it cannot mount, for our own message.
+std::string libfuse_says;
+
+void KeepLog(fuse_log_level, const char* format, va_list args) {
+  char line[512];
+  vsnprintf(line, sizeof(line), format, args);
+  libfuse_says += line;
+  while (libfuse_says.ends_with('\n')) libfuse_says.pop_back();
 }
 
 absl::Status BadMountpoint(const std::string& mountpoint) {
@@ -119,6 +131,8 @@ class Session::Impl {
   absl::Status Mount() {
     absl::Status ok = BadMountpoint(options_.mountpoint);
     if (!ok.ok()) return ok;
+    libfuse_says.clear();
+    fuse_set_log_func(KeepLog);
     fuse_args args = FUSE_ARGS_INIT(0, nullptr);
     fuse_opt_add_arg(&args, "warmfs");
     fuse_opt_add_arg(&args, "-o");
@@ -133,10 +147,11 @@ class Session::Impl {
     if (session_ == nullptr ||
         fuse_session_mount(session_, options_.mountpoint.c_str()) != 0) {
       return absl::FailedPreconditionError(fmt::format(
-          "cannot mount on {}: see the line above; /dev/fuse must be there, "
-          "and fusermount3 (package fuse3) unless you are root",
-          options_.mountpoint));
+          "cannot mount on {}: {}; /dev/fuse must be there, and fusermount3 "
+          "(package fuse3) unless you are root",
+          options_.mountpoint, libfuse_says));
     }
+    fuse_set_log_func(nullptr);
     mounted_ = true;
     return absl::OkStatus();
   }

@@ -213,6 +213,10 @@ class Channel::Impl {
     auto& counted = stats.of(method);
     counted.calls.fetch_add(1, std::memory_order_relaxed);
     try {
+      // KJ's timer stands still while its loop does not run: without this, a
+      // time limit set after an idle while would lie in the past. It also
+      // notices a connection that has ended meanwhile.
+      io_.waitScope.poll();
       auto message = make(connection_->exported);
       Encode(request, message);
       auto response = Await(message.send(), deadline - start);

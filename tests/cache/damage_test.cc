@@ -71,8 +71,8 @@ TEST(Damage, TablesWithFlippedBytesNeverGiveAWrongAnswer) {
       ASSERT_EQ(node->attr, entry.attr);
     }
   }
-  EXPECT_FALSE(Faults(*cache).empty());
-  // Last: it may start a compaction, which then finds the damage too.
+  // If a compaction was there first, the cache has gone to memory.
+  EXPECT_TRUE(!Faults(*cache).empty() || !cache->health().persistent);
   EXPECT_THAT(Names(*cache, DirAttr(1).id), ElementsAre("<incomplete>"));
 }
 

@@ -173,6 +173,16 @@ TEST_F(CrashTest, AHostThatStaysAwayIsAnErrorAfterTheWait) {
   EXPECT_EQ(stat(Mnt("f").c_str(), &st), 0) << strerror(errno);
 }
 
+TEST_F(CrashTest, AConnectionThatWasIdleForLongerThanTheWaitStillWorks) {
+  WriteFile(Host("f"), "content");
+  Mount("ttl=0,host_wait=200ms,workers=1");
+  struct stat st;
+  ASSERT_EQ(stat(Mnt("f").c_str(), &st), 0);
+  usleep(500'000);  // idleness is what is tested
+  EXPECT_EQ(stat(Mnt("f").c_str(), &st), 0) << strerror(errno);
+  EXPECT_EQ(Status()["rpc"]["failures"], 0);
+}
+
 TEST_F(CrashTest, BothKilledDuringWritesAndTheCacheIsStillOfUse) {
   MakeTree(3, 20);
   StartHostd();

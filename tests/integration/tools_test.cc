@@ -35,6 +35,15 @@ TEST_F(ToolsTest, MountReturnsOnceItAnswersAndUmountOnceTheCacheIsFree) {
   }
 }
 
+// Neither the client nor its host daemon may keep what the user reads from open.
+TEST_F(ToolsTest, TheOutputOfMountEndsWithTheCommand) {
+  const Output piped =
+      Shell("timeout 10 sh -c '" + Program("warmfs") + " mount " + Host() + " " +
+            Mnt() + " -o cache=" + Cache() + " 2>&1 | cat'");
+  EXPECT_EQ(piped.code, 0) << piped.text;
+  EXPECT_EQ(Execute({Program("warmfs"), "umount", Mnt()}).code, 0);
+}
+
 TEST_F(ToolsTest, MountEightHelperFormsWork) {
   WriteFile(Host("f"), "x");
   fs::create_symlink(Program("warmfs"), Tmp("mount.warmfs"));
