@@ -65,14 +65,15 @@ struct Scale {
   }
 };
 
-// Whole powers of ten around everything; 1 is always within.
+// To the next power of ten on both sides, or to a half if none was much faster
+// than native; 1 is always within.
 Scale ScaleOf(const Report& report) {
   double low = 1;
   double high = 10;
   for (const Series& series : report.results.series) {
     const double ratio = series.ToNative().of_medians;
     if (ratio <= 0) continue;
-    while (ratio < low) low /= 10;
+    while (ratio < low) low = low == 1 ? 0.5 : low == 0.5 ? 0.1 : low / 10;
     while (ratio > high) high *= 10;
   }
   return {low, high};
@@ -114,7 +115,8 @@ std::string Bar(const Series& series, const Scale& scale, double y) {
 
 std::string Grid(const Scale& scale, double bottom) {
   std::string svg;
-  for (double at = scale.low; at <= scale.high * 1.001; at *= 10) {
+  const double first = std::pow(10, std::ceil(std::log10(scale.low) - 1e-9));
+  for (double at = first; at <= scale.high * 1.001; at *= 10) {
     const double x = scale.Of(at);
     const bool one = std::abs(at - 1) < 1e-9;
     svg += fmt::format(

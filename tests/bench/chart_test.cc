@@ -34,7 +34,8 @@ TEST(Chart, NamesOfDirectoriesAreText) {
 TEST(Chart, ScaleReachesBeyondEveryBar) {
   EXPECT_THAT(FormatChart(OneBar(250)), HasSubstr(">1000x</text>"));
   EXPECT_THAT(FormatChart(OneBar(250)), Not(HasSubstr(">0.1x</text>")));
-  EXPECT_THAT(FormatChart(OneBar(0.5)), HasSubstr(">0.1x</text>"));
+  EXPECT_THAT(FormatChart(OneBar(0.9)), Not(HasSubstr(">0.1x</text>")));
+  EXPECT_THAT(FormatChart(OneBar(0.2)), HasSubstr(">0.1x</text>"));
 }
 
 TEST(Chart, WithoutResultsItIsStillAPage) {

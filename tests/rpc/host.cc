@@ -1,0 +1,119 @@
+#include "tests/rpc/host.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "hostd/attr.h"
+#include "hostd/limits.h"
+
+namespace warmfs::rpc {
+
+namespace fs = std::filesystem;
+
+TempDir::TempDir() {
+  std::string name = "/tmp/warmfs-test-XXXXXX";
+  path_ = mkdtemp(name.data());
+}
+
+TempDir::~TempDir() {
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
+}
+
+std::string TempDir::operator/(std::string_view name) const {
+  return path_ + "/" + std::string(name);
+}
+
+Host::Host(Options options)
+    : options_(std::move(options)), root_(base_ / "root") {
+  hostd::SetUmask();
+  mkdir(root_.c_str(), 0755);
+  Start();
+}
+
+Host::~Host() { Stop(); }
+
+void Host::Start() {
+  service_ = std::make_unique<hostd::Service>();
+  service_->instance = ++instance_;
+  service_->token = options_.token;
+  auto opened = hostd::Export::Open({.name = "default", .directory = root_});
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  service_->exports.push_back(*std::move(opened));
+  UniqueFd stop(eventfd(0, EFD_CLOEXEC));
+  stop_ = stop.get();
+  server_ = std::make_unique<hostd::Server>(*service_, std::move(stop));
+  absl::Status listening = server_->Listen(endpoint());
+  ASSERT_TRUE(listening.ok()) << listening;
+  if (!options_.listen.empty()) {
+    listening = server_->Listen(options_.listen);
+    ASSERT_TRUE(listening.ok()) << listening;
+  }
+  thread_ = std::thread([this] { server_->Run(); });
+}
+
+void Host::Stop() {
+  if (!thread_.joinable()) return;
+  const uint64_t one = 1;
+  EXPECT_EQ(write(stop_, &one, sizeof(one)), ssize_t{sizeof(one)});
+  thread_.join();
+  server_.reset();
+  service_.reset();
+}
+
+RemoteOptions Host::RemoteOptionsFor(const std::string& endpoint) const {
+  return {.endpoint = endpoint, .export_name = "default", .token = {}};
+}
+
+std::string Host::operator/(std::string_view path) const {
+  return root_ + "/" + std::string(path);
+}
+
+void Host::Write(std::string_view path, std::string_view bytes) const {
+  std::ofstream out(*this / path, std::ios::binary);
+  out << bytes;
+  ASSERT_TRUE(out.flush()) << path;
+}
+
+std::string Host::Read(std::string_view path) const {
+  std::ifstream in(*this / path, std::ios::binary);
+  EXPECT_TRUE(in) << path;
+  return std::string(std::istreambuf_iterator<char>(in), {});
+}
+
+bool Host::Has(std::string_view path) const {
+  struct stat st {};
+  return lstat((*this / path).c_str(), &st) == 0;
+}
+
+void Host::MakeDir(std::string_view path) const {
+  ASSERT_EQ(mkdir((*this / path).c_str(), 0755), 0) << path;
+}
+
+void Host::Rename(std::string_view from, std::string_view to) const {
+  ASSERT_EQ(rename((*this / from).c_str(), (*this / to).c_str()), 0) << from;
+}
+
+void Host::Remove(std::string_view path) const {
+  ASSERT_EQ(::remove((*this / path).c_str()), 0) << path;
+}
+
+void Host::Settle(std::string_view path) const {
+  const std::string name = path.empty() ? root_ : *this / path;
+  const UniqueFd fd(open(name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  const hostd::AttrReader reader(fd.get(), hostd::Overlay(false));
+  Attr attr;
+  do {
+    ASSERT_EQ(reader.Read(fd.get(), &attr), 0) << name;
+  } while (attr.racy);
+}
+
+}  // namespace warmfs::rpc
