@@ -101,9 +101,8 @@ void AddHow(CLI::App& app, BenchOptions& o) {
 absl::Status CheckDirectory(BenchOptions& o) {
   if (o.directory.empty() == (o.tree_files == 0)) {
     return absl::InvalidArgumentError(
-        o.directory.empty()
-            ? "give a directory, or --tree FILES for an example"
-            : "give a directory or --tree FILES, not both");
+        o.directory.empty() ? "give a directory, or --tree FILES for an example"
+                            : "give a directory or --tree FILES, not both");
   }
   if (o.directory.empty()) return absl::OkStatus();
   struct stat st;

@@ -60,8 +60,7 @@ struct Scale {
   double high;
   double Of(double ratio) const {
     const double width = kWidth - kLabelWidth - kValueWidth;
-    return kLabelWidth +
-           width * std::log(ratio / low) / std::log(high / low);
+    return kLabelWidth + width * std::log(ratio / low) / std::log(high / low);
   }
 };
 
@@ -106,10 +105,10 @@ std::string Bar(const Series& series, const Scale& scale, double y) {
   // At least a sliver, or what equals native would look like a gap.
   return Text(kLabelWidth - 8, base, "", "end",
               fmt::format("{} {}", series.system, Name(series.state))) +
-         fmt::format("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" "
-                     "height=\"{}\" rx=\"2\" class=\"{}\"/>\n",
-                     from, y, std::max(to - from, 2.0), kBarHeight,
-                     ClassOf(series)) +
+         fmt::format(
+             "<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" "
+             "height=\"{}\" rx=\"2\" class=\"{}\"/>\n",
+             from, y, std::max(to - from, 2.0), kBarHeight, ClassOf(series)) +
          Text(to + 8, base, "quiet", "start", ValueOf(series, ratio));
 }
 

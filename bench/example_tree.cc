@@ -21,7 +21,7 @@ constexpr uint64_t kSeed = 5000;
 // Eight subdirectories to a directory: 250 of them are three levels deep.
 constexpr uint64_t kFanOut = 8;
 constexpr std::array<std::string_view, 12> kWords = {
-    "const", "auto",   "return", "value", "static", "if (",
+    "const", "auto",   "return", "value",  "static", "if (",
     "index", "string", "buffer", "} else", "size_t", "// the"};
 
 // Of all powers of two up to 64 KiB as many, as source trees have it, and some
@@ -48,8 +48,7 @@ std::vector<std::string> MakeDirectories(const std::string& root,
                                          uint64_t directories) {
   std::vector<std::string> made = {root};
   for (uint64_t i = 1; i <= directories; ++i) {
-    made.push_back(
-        fmt::format("{}/part-{:04}", made[(i - 1) / kFanOut], i));
+    made.push_back(fmt::format("{}/part-{:04}", made[(i - 1) / kFanOut], i));
     fs::create_directory(made.back());
   }
   return made;
@@ -60,8 +59,8 @@ absl::Status MakeWorkTree(const std::string& directory) {
   const std::vector<std::vector<std::string>> steps = {
       {"-c", "init.defaultBranch=main", "init", "--quiet", "--template="},
       {"-c", "core.autocrlf=false", "add", "--all"},
-      {"-c", "user.name=warmfs-bench", "-c", "user.email=bench@localhost",
-       "-c", "commit.gpgSign=false", "commit", "--quiet", "--no-verify",
+      {"-c", "user.name=warmfs-bench", "-c", "user.email=bench@localhost", "-c",
+       "commit.gpgSign=false", "commit", "--quiet", "--no-verify",
        "--message=Example"},
       {"repack", "-a", "-d", "--quiet"},
       {"prune-packed", "--quiet"}};

@@ -33,8 +33,7 @@ absl::Status ErrnoStatus(const std::string& what) {
 }
 
 absl::Status CheckInterrupt() {
-  return Interrupted() ? absl::CancelledError("interrupted")
-                       : absl::OkStatus();
+  return Interrupted() ? absl::CancelledError("interrupted") : absl::OkStatus();
 }
 
 // Of so few bytes that it does not weigh on the time.

@@ -25,9 +25,9 @@ std::vector<std::string> MountsBeneath(const std::string& directory) {
 
 absl::Status Detach(const std::string& mountpoint, bool lazy) {
   if (geteuid() != 0) {
-    return RunOrFail({.argv = {"fusermount3", lazy ? "-uz" : "-u", "--",
-                               mountpoint},
-                      .interruptible = false})
+    return RunOrFail(
+               {.argv = {"fusermount3", lazy ? "-uz" : "-u", "--", mountpoint},
+                .interruptible = false})
         .status();
   }
   const int flags = UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0);

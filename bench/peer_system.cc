@@ -42,9 +42,9 @@ absl::StatusOr<std::vector<pid_t>> StartSshfs(const std::string& sftp_server,
   UniqueFd client(fds[0]), server(fds[1]);
   auto serving = Spawn({.argv = {sftp_server}}, server.get());
   if (!serving.ok()) return serving.status();
-  auto mounting = Spawn({.argv = {"sshfs", "-f", "-o", "passive",
-                                  ":" + directory, mountpoint}},
-                        client.get());
+  auto mounting = Spawn(
+      {.argv = {"sshfs", "-f", "-o", "passive", ":" + directory, mountpoint}},
+      client.get());
   if (!mounting.ok()) {
     kill(*serving, SIGTERM);
     waitpid(*serving, nullptr, 0);

@@ -1,5 +1,5 @@
-// What a benchmark has to say, in three forms: a table for a terminal, JSON with
-// every sample, and a chart. Pure functions.
+// What a benchmark has to say, in three forms: a table for a terminal, JSON
+// with every sample, and a chart. Pure functions.
 
 #ifndef WARMFS_BENCH_REPORT_H_
 #define WARMFS_BENCH_REPORT_H_

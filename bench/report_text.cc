@@ -36,12 +36,12 @@ std::string Label(const Series& series) {
 void AddSeries(const Series& series, TextTable& table) {
   if (!series.samples.empty()) {
     const Ratio ratio = series.ToNative();
-    table.Add({"", Label(series), FormatTime(series.MedianSeconds()),
-               FormatRatio(ratio.of_medians),
-               fmt::format("{} - {}", FormatRatio(ratio.min),
-                           FormatRatio(ratio.max)),
-               CountOrDash(series.MedianRequests()),
-               CountOrDash(series.MedianRpcs()), Methods(series)});
+    table.Add(
+        {"", Label(series), FormatTime(series.MedianSeconds()),
+         FormatRatio(ratio.of_medians),
+         fmt::format("{} - {}", FormatRatio(ratio.min), FormatRatio(ratio.max)),
+         CountOrDash(series.MedianRequests()), CountOrDash(series.MedianRpcs()),
+         Methods(series)});
   }
 }
 
@@ -51,8 +51,8 @@ std::string Head(const Report& r) {
       "{}, {} CPUs, {}; cache on {}, ttl {} s{}; medians of {} runs\n\n",
       r.directory, r.directory_kind, FormatCount(double(r.files)),
       FormatCount(double(r.directories)), cli::FormatSize(r.bytes),
-      r.machine.kernel, r.machine.cpus,
-      cli::FormatSize(r.machine.memory_bytes), r.cache_kind, r.ttl_s,
+      r.machine.kernel, r.machine.cpus, cli::FormatSize(r.machine.memory_bytes),
+      r.cache_kind, r.ttl_s,
       r.mount_options.empty() ? "" : " (-o " + r.mount_options + ")", r.runs);
 }
 

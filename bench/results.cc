@@ -71,8 +71,10 @@ const std::vector<std::pair<Op, Named>>& Ops() {
 
 const std::vector<std::pair<State, Named>>& States() {
   static const auto* states = new std::vector<std::pair<State, Named>>{
-      {State::kDropped, {"dropped", "native, after the kernel's caches were "
-                                    "dropped"}},
+      {State::kDropped,
+       {"dropped",
+        "native, after the kernel's caches were "
+        "dropped"}},
       {State::kCold, {"cold", "a new cache, a new mount"}},
       {State::kRemounted, {"remounted", "the cache kept, a new mount"}},
       {State::kWarm, {"kernel-warm", "the same once more"}},
@@ -143,7 +145,8 @@ Series& Results::Of(Op op, const std::string& system, State state) {
   for (Series& one : series) {
     if (one.op == op && one.system == system && one.state == state) return one;
   }
-  return series.emplace_back(Series{.op = op, .system = system, .state = state});
+  return series.emplace_back(
+      Series{.op = op, .system = system, .state = state});
 }
 
 double Results::NativeSeconds(Op op) const {

@@ -87,17 +87,22 @@ absl::Status Runner::Cold(Cell& cell, Results& results) {
 
 absl::Status Runner::Remounted(Cell& cell, Results& results) {
   Begin(cell, State::kRemounted);
-  // Through the mount, so that its cache knows it.
-  auto round = workload_.Prepare(cell.op, cell.system->mountpoint());
-  if (!round.ok()) return round.status();
   absl::Status status = cell.system->Unmount();
   if (!status.ok()) return status;
   // Drops what the kernel holds of the cache's database, too.
   auto native = NativeTwice(cell, results);
   if (!native.ok()) return native.status();
-  status = workload_.WarmRound(*round);
-  if (status.ok()) status = cell.system->MountAgain();
+  status = cell.system->MountAgain();
   if (!status.ok()) return status;
+  // Through the mount, so that its cache knows it; after the drop, or the host's
+  // disk would be measured.
+  auto round = workload_.Prepare(cell.op, cell.system->mountpoint());
+  if (!round.ok()) return round.status();
+  if (!round->empty()) {
+    status = cell.system->Unmount();
+    if (status.ok()) status = cell.system->MountAgain();
+    if (!status.ok()) return status;
+  }
   auto measured = Mounted(cell, *round);
   if (!measured.ok()) return measured.status();
   return Record(cell, *measured, *native, results);
@@ -145,7 +150,8 @@ absl::StatusOr<Runner::Measured> Runner::Mounted(const Cell& cell,
   System& system = *cell.system;
   auto before = system.Count();
   if (!before.ok()) return before.status();
-  auto timed = workload_.Run(cell.op, system.mountpoint(), system.name(), round);
+  auto timed =
+      workload_.Run(cell.op, system.mountpoint(), system.name(), round);
   if (!timed.ok()) return timed.status();
   auto after = system.Count();
   if (!after.ok()) return after.status();

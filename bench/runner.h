@@ -2,12 +2,14 @@
 //
 // For each run, operation and system: native, then cold; native, then
 // remounted; kernel-warm, then native. So each time has a native one beside it,
-// and what slows the machine down for a while slows both. Between an operation's
-// states the system is remounted; between operations it starts anew.
+// and what slows the machine down for a while slows both. Between an
+// operation's states the system is remounted; between operations it starts
+// anew.
 //
-// Native is measured warm: the files are in the kernel's page cache (and so they
-// are for the host daemon, which reads them there). Before cold and remounted it
-// is measured once more with the kernel's caches dropped, if that is allowed.
+// Native is measured warm: the files are in the kernel's page cache (and so
+// they are for the host daemon, which reads them there). Before cold and
+// remounted it is measured once more with the kernel's caches dropped, if that
+// is allowed.
 //
 // Owned by one thread.
 

@@ -129,11 +129,11 @@ absl::StatusOr<std::string> RunOrFail(const Command& command) {
     return absl::CancelledError("interrupted");
   }
   const std::string words = Trimmed(output->err);
-  return absl::Status(
-      CodeOf(output->exit_code),
-      words.empty() ? fmt::format("{} ended with exit code {}",
-                                  command.argv[0], output->exit_code)
-                    : words);
+  return absl::Status(CodeOf(output->exit_code),
+                      words.empty()
+                          ? fmt::format("{} ended with exit code {}",
+                                        command.argv[0], output->exit_code)
+                          : words);
 }
 
 absl::StatusOr<pid_t> Spawn(const Command& command, int stream) {

@@ -26,10 +26,9 @@ struct Survey {
 
 // Gives each entry below `root` (its path from there, and its d_type) to
 // `visit`; a directory before what is in it. Cancelled upon an interrupt.
-absl::Status Walk(
-    const std::string& root,
-    const std::function<void(const std::string& path, unsigned char type)>&
-        visit);
+absl::Status Walk(const std::string& root,
+                  const std::function<void(const std::string& path,
+                                           unsigned char type)>& visit);
 
 absl::StatusOr<Survey> TakeSurvey(const std::string& root);
 

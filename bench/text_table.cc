@@ -53,11 +53,13 @@ std::string FormatTime(double seconds) {
 std::string FormatRatio(double ratio) { return ThreeDigits(ratio) + "x"; }
 
 std::string FormatCount(double count) {
-  std::string digits = fmt::format("{:.0f}", std::round(count));
-  for (int at = static_cast<int>(digits.size()) - 3; at > 0; at -= 3) {
-    digits.insert(at, ",");
+  const std::string digits = fmt::format("{:.0f}", std::round(count));
+  std::string text;
+  for (size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0) text += ',';
+    text += digits[i];
   }
-  return digits;
+  return text;
 }
 
 std::string TextTable::Format() const {

@@ -27,7 +27,9 @@ class TextTable {
       : columns_(std::move(columns)) {}
 
   // Cells that are missing at the end are empty.
-  void Add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+  void Add(std::vector<std::string> cells) {
+    rows_.push_back(std::move(cells));
+  }
   // An empty line.
   void AddGap() { rows_.emplace_back(); }
 

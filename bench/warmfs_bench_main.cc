@@ -127,11 +127,10 @@ void Describe(const BenchOptions& o, const std::string& directory,
               const Workspace& workspace, const Workload& workload,
               Report& report) {
   const Survey& survey = workload.survey();
-  report.started = absl::FormatTime(absl::RFC3339_sec, absl::Now(),
-                                    absl::UTCTimeZone());
+  report.started =
+      absl::FormatTime(absl::RFC3339_sec, absl::Now(), absl::UTCTimeZone());
   report.machine = ThisMachine();
-  report.directory =
-      o.directory.empty() ? "an example tree" : directory;
+  report.directory = o.directory.empty() ? "an example tree" : directory;
   report.directory_kind = FileSystemOf(directory);
   report.cache_kind = FileSystemOf(workspace.directory());
   report.mount_options = o.mount_options;

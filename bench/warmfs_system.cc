@@ -40,7 +40,8 @@ WarmfsSystem::~WarmfsSystem() { Unmount().IgnoreError(); }
 // A run-time directory of its own: `warmfs status` without a path tells of this
 // mount alone, and does not look at the mountpoint, which would count.
 Command WarmfsSystem::Warmfs(std::vector<std::string> arguments) const {
-  Command command{.environment = {{"XDG_RUNTIME_DIR", options_.work_directory}}};
+  Command command{
+      .environment = {{"XDG_RUNTIME_DIR", options_.work_directory}}};
   command.argv = std::move(arguments);
   command.argv.insert(command.argv.begin(), options_.program);
   return command;

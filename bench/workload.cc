@@ -77,9 +77,9 @@ void Workload::FindGit() {
     git_obstacle_ = "not a git work tree";
     return;
   }
-  auto index = RunOrFail({.argv = {"git", "-C", directory, "rev-parse",
-                                   "--path-format=absolute", "--git-path",
-                                   "index"}});
+  auto index =
+      RunOrFail({.argv = {"git", "-C", directory, "rev-parse",
+                          "--path-format=absolute", "--git-path", "index"}});
   if (!index.ok()) {
     git_obstacle_ = absl::IsNotFound(index.status())
                         ? "git is not installed"
@@ -133,14 +133,6 @@ absl::StatusOr<std::string> Workload::Prepare(Op op, const std::string& root) {
   }
   if (!status.ok()) return status;
   return round;
-}
-
-absl::Status Workload::WarmRound(const std::string& round) const {
-  if (round.empty()) return absl::OkStatus();
-  const std::string path = options_.directory + "/" + round;
-  auto survey = TakeSurvey(path);
-  if (!survey.ok()) return survey.status();
-  return StatAll(path, survey->paths).status();
 }
 
 absl::StatusOr<Timed> Workload::Run(Op op, const std::string& root,

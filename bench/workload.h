@@ -1,5 +1,6 @@
 // The operations that are timed, each on a root: the benchmarked directory
-// itself, or a mount of it. Nothing is changed outside of the scratch directory.
+// itself, or a mount of it. Nothing is changed outside of the scratch
+// directory.
 //
 // An operation that changes something works in a directory of its own each time
 // (a round), so that no system sees another one's leftovers.
@@ -48,8 +49,6 @@ class Workload {
 
   // Gets ready through `root`, not timed. The result is for one Run.
   absl::StatusOr<std::string> Prepare(Op op, const std::string& root);
-  // Has the kernel hold what was prepared, natively, as it holds the rest.
-  absl::Status WarmRound(const std::string& round) const;
   // `view` names who keeps a git index: "native", or a system's name.
   absl::StatusOr<Timed> Run(Op op, const std::string& root,
                             const std::string& view, const std::string& round);
@@ -71,7 +70,7 @@ class Workload {
   Survey survey_;
   std::string large_file_;  // relative to the root; empty if there is none
   uint64_t large_bytes_ = 0;
-  std::string git_index_;     // of the directory; empty if it is no work tree
+  std::string git_index_;  // of the directory; empty if it is no work tree
   std::string git_obstacle_;
   int rounds_ = 0;
 };

@@ -79,9 +79,9 @@ void Sweep(const std::vector<std::string>& directories) {
 
 absl::StatusOr<std::unique_ptr<Workspace>> Workspace::Make() {
   const char* base = getenv("TMPDIR");
-  std::string name = fmt::format(
-      "{}/warmfs-bench-XXXXXX",
-      base != nullptr && base[0] == '/' ? base : "/var/tmp");
+  std::string name =
+      fmt::format("{}/warmfs-bench-XXXXXX",
+                  base != nullptr && base[0] == '/' ? base : "/var/tmp");
   std::unique_ptr<Workspace> workspace(new Workspace());
   absl::Status started = workspace->StartJanitor();
   if (!started.ok()) return started;

@@ -1,10 +1,10 @@
-// What a benchmark leaves on disk while it runs, and the promise that nothing of
-// it stays: a directory for mountpoints, caches and indexes, and a scratch
+// What a benchmark leaves on disk while it runs, and the promise that nothing
+// of it stays: a directory for mountpoints, caches and indexes, and a scratch
 // directory in the benchmarked directory.
 //
 // A process of its own, the janitor, waits until the benchmark ends, however it
-// ends (killed, too); then it unmounts what is mounted in the first directory and
-// removes both. The destructor makes that happen and waits for it.
+// ends (killed, too); then it unmounts what is mounted in the first directory
+// and removes both. The destructor makes that happen and waits for it.
 //
 // Owned by one thread. Make it before any other thread is started.
 

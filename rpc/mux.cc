@@ -102,7 +102,7 @@ absl::StatusOr<UniqueFd> Mux::Open() {
   return std::move(pair->first);
 }
 
-std::shared_ptr<UniqueFd> Mux::FindOrAccept(uint32_t id) {
+std::shared_ptr<UniqueFd> Mux::FindOrAccept(uint32_t id, bool& alive) {
   UniqueFd user_end;
   std::shared_ptr<UniqueFd> ours;
   {
@@ -110,8 +110,9 @@ std::shared_ptr<UniqueFd> Mux::FindOrAccept(uint32_t id) {
     auto it = sockets_.find(id);
     if (it != sockets_.end()) return it->second;
     // A frame that crossed our close, or a number that the peer may not use.
-    if (!alive_ || !on_open_ || id <= last_accepted_ ||
-        sockets_.size() >= kMaxConnections) {
+    if (!alive_ || !on_open_ || id <= last_accepted_) return nullptr;
+    if (sockets_.size() >= kMaxConnections) {
+      alive = false;
       return nullptr;
     }
     auto pair = SocketPair();
@@ -138,9 +139,12 @@ bool Mux::Deliver(uint32_t id, uint32_t length, char* buffer) {
     Wake();
     return true;
   }
+  bool alive = true;
   // A user that closed its end is told to the peer by the write loop.
-  if (auto socket = FindOrAccept(id)) SendFull(socket->get(), buffer, length);
-  return true;
+  if (auto socket = FindOrAccept(id, alive)) {
+    SendFull(socket->get(), buffer, length);
+  }
+  return alive;
 }
 
 void Mux::ReadLoop() {

@@ -53,7 +53,8 @@ class Mux {
   void ReadLoop();   // stream → sockets
   void WriteLoop();  // sockets → stream
   bool Deliver(uint32_t id, uint32_t length, char* buffer);
-  std::shared_ptr<UniqueFd> FindOrAccept(uint32_t id);
+  // `alive` false: the peer asks for too much, the stream is to end.
+  std::shared_ptr<UniqueFd> FindOrAccept(uint32_t id, bool& alive);
   bool Forward(uint32_t id, int socket, char* buffer);
   void Stop();
   void Wake();

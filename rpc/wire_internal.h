@@ -3,6 +3,8 @@
 #ifndef WARMFS_RPC_WIRE_INTERNAL_H_
 #define WARMFS_RPC_WIRE_INTERNAL_H_
 
+#include <kj/debug.h>
+
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,7 +41,15 @@ inline void EncodeOptional(const std::optional<uint32_t>& in,
 inline std::optional<uint32_t> DecodeOptional(
     wire::OptionalUInt32::Reader in) {
   if (in.isValue()) return in.getValue();
+  KJ_REQUIRE(in.isNone(), "an unknown form of value");
   return std::nullopt;
+}
+
+// Linux's errno values end at 4095; a negative or larger one would be taken for
+// something else by the kernel.
+inline int32_t DecodeErrno(int32_t error) {
+  KJ_REQUIRE(error >= 0 && error < 4096, "not an errno", error);
+  return error;
 }
 
 }  // namespace warmfs::rpc

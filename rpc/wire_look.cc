@@ -69,12 +69,13 @@ void EncodeFileRead(const FileRead& in, wire::FileRead::Builder out) {
 }
 
 void DecodeFileRead(wire::FileRead::Reader in, FileRead& out) {
-  out.error = in.getError();
+  out.error = DecodeErrno(in.getError());
   Decode(in.getAttr(), out.attr);
   out.stable = in.getStable();
   for (wire::FileRead::Block::Reader block : in.getBlocks()) {
     BlockReply& b = out.blocks.emplace_back();
     b.unchanged = block.isUnchanged();
+    KJ_REQUIRE(b.unchanged || block.isBytes(), "an unknown form of block");
     if (block.isBytes()) b.bytes = ToString(block.getBytes());
     KJ_REQUIRE(b.bytes.size() <= kBlockBytes, "a block that is too long");
   }

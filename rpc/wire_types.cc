@@ -90,11 +90,7 @@ void Encode(const Reply& in, wire::Status::Builder out) {
 }
 
 void Decode(wire::Status::Reader in, Reply& out) {
-  // Linux's errno values end at 4095; a negative or larger one would be taken
-  // for something else by the kernel.
-  KJ_REQUIRE(in.getError() >= 0 && in.getError() < 4096, "not an errno",
-             in.getError());
-  out.error = in.getError();
+  out.error = DecodeErrno(in.getError());
   out.pos = {in.getPos().getJournalId(), in.getPos().getSequence()};
 }
 

@@ -76,10 +76,10 @@ class OnAMount : public ::testing::Test {
 };
 
 TEST_F(OnAMount, AnExampleTreeIsMeasuredInEveryState) {
-  const Output output = Bench(
-      {"--tree", "40", "--runs", "1", "--large", "1M", "--reads", "20",
-       "--files", "5", "--no-drop-caches", "--json", InWorkspace("json"),
-       "--chart", InWorkspace("chart")});
+  const Output output =
+      Bench({"--tree", "40", "--runs", "1", "--large", "1M", "--reads", "20",
+             "--files", "5", "--no-drop-caches", "--json", InWorkspace("json"),
+             "--chart", InWorkspace("chart")});
   EXPECT_EQ(output.exit_code, 0) << output.err << output.out;
   EXPECT_THAT(output.out, HasSubstr("warmfs remounted"));
   std::ifstream in(InWorkspace("json"));
@@ -94,9 +94,8 @@ TEST_F(OnAMount, TheDirectoryIsAsItWasBefore) {
   const std::string directory = InWorkspace("source");
   fs::create_directories(directory + "/sub");
   std::ofstream(directory + "/sub/file") << "content";
-  const Output output =
-      Bench({"--runs", "1", "--large", "1M", "--files", "5",
-             "--no-drop-caches", directory});
+  const Output output = Bench({"--runs", "1", "--large", "1M", "--files", "5",
+                               "--no-drop-caches", directory});
   EXPECT_EQ(output.exit_code, 0) << output.err << output.out;
   EXPECT_THAT(output.out,
               HasSubstr("git-status: left out: not a git work tree"));

@@ -70,8 +70,7 @@ TEST_F(WorkspaceTest, AScratchDirectoryOfSomebodyElseIsLeftAlone) {
   {
     auto workspace = Workspace::Make();
     ASSERT_TRUE(workspace.ok()) << workspace.status();
-    EXPECT_TRUE(
-        absl::IsFailedPrecondition((*workspace)->MakeScratch(base_)));
+    EXPECT_TRUE(absl::IsFailedPrecondition((*workspace)->MakeScratch(base_)));
   }
   EXPECT_TRUE(fs::exists(scratch + "/precious"));
 }
