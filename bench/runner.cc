@@ -94,8 +94,8 @@ absl::Status Runner::Remounted(Cell& cell, Results& results) {
   if (!native.ok()) return native.status();
   status = cell.system->MountAgain();
   if (!status.ok()) return status;
-  // Through the mount, so that its cache knows it; after the drop, or the host's
-  // disk would be measured.
+  // Through the mount, so that its cache knows it; after the drop, or the
+  // host's disk would be measured.
   auto round = workload_.Prepare(cell.op, cell.system->mountpoint());
   if (!round.ok()) return round.status();
   if (!round->empty()) {

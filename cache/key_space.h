@@ -31,6 +31,7 @@ struct KeySpaceRow {
   const char* name;
   size_t write_buffer_bytes;  // of one memtable
   int write_buffers;          // at most, before edits are dropped
+                              // (above 3, RocksDB throttles before it stops)
   size_t prefix_bytes;        // scans stay within it; 0: no such scans
   bool blob_files;            // values live beside the tree (BlobDB)
 };
@@ -39,20 +40,22 @@ inline constexpr size_t kKeySpaceCount = 7;
 inline constexpr size_t kIdBytes = 16;
 inline constexpr size_t kMiB = size_t{1} << 20;
 
-// kMeta    name of a field               -> its value
-// kAttr    FileId                        -> attributes
-// kListing FileId of a directory         -> digest; there if the listing is
-// complete kDirent  FileId of a directory, cookie, name -> FileId kBlock
-// FileId, index                 -> version, racy, hash, codec, length kContent
-// FileId, index                 -> hash, bytes kUsage   FileId -> when its
-// content was last used
+// What each holds:
+//
+//   kMeta     name of a field              -> its value
+//   kAttr     FileId                       -> attributes
+//   kListing  FileId (of a directory)      -> digest; there if it is complete
+//   kDirent   FileId, cookie, name         -> FileId
+//   kBlock    FileId, index                -> version, racy, hash, codec, length
+//   kContent  FileId, index                -> hash, bytes
+//   kUsage    FileId                       -> when its content was last used
 inline constexpr KeySpaceRow kKeySpaces[kKeySpaceCount] = {
     // RocksDB insists that the first family has this name.
     {KeySpace::kMeta, "default", kMiB / 4, 2, 0, false},
-    {KeySpace::kAttr, "attr", 4 * kMiB, 4, 0, false},
+    {KeySpace::kAttr, "attr", 4 * kMiB, 3, 0, false},
     {KeySpace::kListing, "listing", kMiB, 2, 0, false},
-    {KeySpace::kDirent, "dirent", 4 * kMiB, 4, kIdBytes, false},
-    {KeySpace::kBlock, "block", kMiB, 4, kIdBytes, false},
+    {KeySpace::kDirent, "dirent", 4 * kMiB, 3, kIdBytes, false},
+    {KeySpace::kBlock, "block", kMiB, 3, kIdBytes, false},
     {KeySpace::kContent, "content", 12 * kMiB, 3, 0, true},
     {KeySpace::kUsage, "usage", kMiB, 2, 0, false},
 };

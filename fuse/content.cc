@@ -167,8 +167,9 @@ absl::Status FileSystem::Fetch(rpc::Channel& host, NodeView& file,
     first = 0;
     last = LastBlockOf(file.attr);
   } else {
-    last = std::min(LastBlockOf(file.attr),
-                    prefetch_.LastBlock(file.attr.id, first, last));
+    const Prefetch::Span span = prefetch_.Blocks(file.attr.id, first, last);
+    first = span.first;
+    last = std::min(LastBlockOf(file.attr), span.last);
   }
   std::vector<Wanted> wanted;
   wanted.push_back(Want(file, first, last));

@@ -37,6 +37,7 @@
 #include "absl/time/time.h"
 #include "cache/cache.h"
 #include "fuse/clock.h"
+#include "fuse/entry.h"
 #include "fuse/prefetch.h"
 #include "fuse/single_flight.h"
 #include "fuse/tree.h"
@@ -60,30 +61,6 @@ struct FileSystemOptions {
   uint32_t host_gid = 0;
   uint32_t vm_uid = 0;
   uint32_t vm_gid = 0;
-};
-
-// What the kernel is told of a node. `valid_for`: how long it may believe it.
-struct Entry {
-  NodeId node = 0;  // 0: the name is not there
-  Attr attr;
-  absl::Duration valid_for;
-};
-
-struct DirItem {
-  std::string name;
-  uint64_t cookie = 0;
-  Attr attr;  // id null: not known, only the name is
-};
-
-struct DirPage {
-  std::vector<DirItem> items;
-  Instant fresh_at = 0;
-};
-
-// Who asks: the process's user in the VM.
-struct Caller {
-  uint32_t uid = 0;
-  uint32_t gid = 0;
 };
 
 class FileSystem {

@@ -103,7 +103,8 @@ absl::Status FileSystem::StoreListing(rpc::Channel& host, const NodeView& dir,
     if (!one_page) cache_.BeginListing(page.dir);
     cache_.PutListing(page.dir, page.entries, page.digest, one_page);
     if (one_page) {
-      tree_.FinishListing(dir.node, page.dir, entries, asked, at);
+      InvalidatePages(dir.node, tree_.FinishListing(dir.node, page.dir, entries,
+                                                    asked, at));
     }
   }
   for (NodeId node : invalidate) invalidations_.pages(node);
@@ -129,7 +130,8 @@ absl::Status FileSystem::StorePages(rpc::Channel& host, const NodeView& dir,
     cache_.PutListing(page.dir, page.entries, {}, false);
     if (cursor != 0) continue;
     cache_.SealListing(page.dir, page.digest);
-    tree_.FinishListing(dir.node, page.dir, entries, asked, at);
+    InvalidatePages(dir.node, tree_.FinishListing(dir.node, page.dir, entries,
+                                                  asked, at));
     break;
   }
   for (NodeId node : invalidate) invalidations_.pages(node);

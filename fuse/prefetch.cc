@@ -20,18 +20,20 @@ int Prefetch::FilesAhead(const FileId& dir, Instant now) {
   return streak.files;
 }
 
-uint64_t Prefetch::LastBlock(const FileId& file, uint64_t first,
-                             uint64_t last) {
+Prefetch::Span Prefetch::Blocks(const FileId& file, uint64_t first,
+                                uint64_t last) {
+  const uint64_t window = first / kWindowBlocks;
   absl::MutexLock lock(&mu_);
-  if (next_block_.size() >= kRemembered && !next_block_.contains(file)) {
-    next_block_.clear();
+  if (last_window_.size() >= kRemembered && !last_window_.contains(file)) {
+    last_window_.clear();
   }
-  auto [it, fresh] = next_block_.try_emplace(file, 0);
   // A first read at the start of a file is taken for a sequential one.
-  const bool sequential = first == it->second;
-  if (sequential) last = std::max(last, first + kWindowBlocks - 1);
-  it->second = last + 1;
-  return last;
+  const uint64_t before = last_window_.try_emplace(file, 0).first->second;
+  last_window_[file] = std::max(last / kWindowBlocks, window);
+  const bool near = window + 1 >= before && window <= before + 2;
+  if (!near) return {first, last};
+  return {window * kWindowBlocks,
+          std::max(last, window * kWindowBlocks + kWindowBlocks - 1)};
 }
 
 }  // namespace warmfs::fuse

@@ -37,9 +37,15 @@ class Prefetch {
   // A file in `dir` was missing now: how many more to fetch with it.
   int FilesAhead(const FileId& dir, Instant now);
 
-  // Blocks first..last of a large file are missing: the last block to fetch. A
-  // read that goes on where the last one ended gets a window.
-  uint64_t LastBlock(const FileId& file, uint64_t first, uint64_t last);
+  // Blocks first..last of a large file are missing: what to fetch, [first, last].
+  // A reader that is near where it last was gets whole windows of kWindowBlocks,
+  // in whatever order its reads arrive (the kernel reads ahead from several
+  // threads at once).
+  struct Span {
+    uint64_t first = 0;
+    uint64_t last = 0;
+  };
+  Span Blocks(const FileId& file, uint64_t first, uint64_t last);
 
  private:
   struct Streak {
@@ -48,7 +54,7 @@ class Prefetch {
   };
   absl::Mutex mu_;
   absl::flat_hash_map<FileId, Streak> streaks_ ABSL_GUARDED_BY(mu_);
-  absl::flat_hash_map<FileId, uint64_t> next_block_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<FileId, uint64_t> last_window_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace warmfs::fuse

@@ -240,18 +240,25 @@ PageEffect Tree::Update(Node& n, const Attr& attr, Stamp asked, Instant at) {
   const bool known = n.attr_at != 0;
   n.attr_at = std::max(n.attr_at, at);
   n.attr_uncertain = false;
-  if (!known || !attr.IsRegular()) return PageEffect::kNone;
+  if (!known) return PageEffect::kNone;
   if (old.version() != attr.version()) {
     n.racy_read_at = 0;
+    // A directory that has changed is listed again, however fresh its listing
+    // was: the kernel would keep the old one under the new mtime.
+    n.listing_at = 0;
     // The kernel drops its pages by itself when it sees another mtime or size
-    // (FUSE_AUTO_INVAL_DATA). A change that kept both is for us to tell.
-    const bool kernel_sees = old.mtime != attr.mtime || old.size != attr.size;
+    // (FUSE_AUTO_INVAL_DATA), and a listing for another mtime. A change that
+    // kept them is for us to tell.
+    const bool kernel_sees =
+        old.mtime != attr.mtime ||
+        (attr.IsRegular() && old.size != attr.size);
     return kernel_sees ? PageEffect::kNone : PageEffect::kInvalidate;
   }
-  // Pages may hold bytes that were read while the version could not yet be
-  // trusted. Now it can: have them read once more.
+  // The kernel may hold what was read (bytes, or a listing) while the version
+  // could not yet be trusted. Now it can: have it read once more.
   if (n.racy_read_at != 0 && !attr.racy) {
     n.racy_read_at = 0;
+    n.listing_at = 0;
     return PageEffect::kInvalidate;
   }
   return PageEffect::kNone;
@@ -269,7 +276,8 @@ void Tree::ConfirmListing(NodeId dir, const Attr& attr, Stamp asked,
   Node* n = Get(dir);
   if (n == nullptr || n->changed > asked) return;
   Update(*n, attr, asked, at);
-  n->listing_at = std::max(n->listing_at, at);
+  n->listing_at = at;
+  if (attr.racy) n->racy_read_at = at;
 }
 
 void Tree::ApplyListing(NodeId dir, absl::Span<DirEntry> entries, Stamp asked,
@@ -278,6 +286,7 @@ void Tree::ApplyListing(NodeId dir, absl::Span<DirEntry> entries, Stamp asked,
   for (DirEntry& entry : entries) {
     Node* n = GetById(entry.attr.id);
     if (n == nullptr) continue;
+    if (n->id == dir) continue;  // a host that lists a directory in itself
     if (Update(*n, entry.attr, asked, at) == PageEffect::kInvalidate) {
       invalidate.push_back(n->id);
     }
@@ -289,14 +298,19 @@ void Tree::ApplyListing(NodeId dir, absl::Span<DirEntry> entries, Stamp asked,
   }
 }
 
-void Tree::FinishListing(NodeId dir, const Attr& attr, uint32_t entries,
-                         Stamp asked, Instant at) {
+PageEffect Tree::FinishListing(NodeId dir, const Attr& attr, uint32_t entries,
+                               Stamp asked, Instant at) {
   absl::MutexLock lock(&mu_);
   Node* n = Get(dir);
-  if (n == nullptr || n->changed > asked) return;
+  if (n == nullptr || n->changed > asked) return PageEffect::kNone;
+  const bool same_mtime = n->attr.mtime == attr.mtime;
+  const bool listed_before = n->relisted_at != 0;
   Update(*n, attr, asked, at);
   n->listing_at = n->relisted_at = at;
   n->listing_entries = entries;
+  n->racy_read_at = attr.racy ? at : 0;
+  return listed_before && same_mtime ? PageEffect::kInvalidate
+                                     : PageEffect::kNone;
 }
 
 bool Tree::IsLate(NodeId dir, Stamp asked) const {

@@ -73,7 +73,9 @@ struct NodeView {
   Instant attr_fresh_at = 0;     // attributes were true then; 0: uncertain
   Instant listing_at = 0;        // of a directory: entries were true then
   uint32_t listing_entries = 0;  // how many the last listing had
-  Instant racy_read_at = 0;      // content was last fetched under racy attributes
+  // When content, or a listing, was last fetched under racy attributes; 0 once
+  // it has been fetched under others.
+  Instant racy_read_at = 0;
 };
 
 class Tree {
@@ -111,8 +113,9 @@ class Tree {
   // answer, the entry is given the attributes that we know.
   void ApplyListing(NodeId dir, absl::Span<DirEntry> entries, Stamp asked,
                     Instant at, std::vector<NodeId>& invalidate);
-  // All entries of the new listing were applied.
-  void FinishListing(NodeId dir, const Attr& attr, uint32_t entries,
+  // All entries of the new listing were applied. kInvalidate: the kernel may hold
+  // the old listing, and the directory's mtime does not tell it that it is old.
+  PageEffect FinishListing(NodeId dir, const Attr& attr, uint32_t entries,
                      Stamp asked, Instant at);
   // A listing of `dir` asked for at that stamp may be older than a change of
   // ours.

@@ -129,6 +129,28 @@ TEST_F(WarmTest, AChangeThatKeepsSizeAndMtimeIsSeen) {
   Await("the change", [&] { return ReadFile(Mnt("f")) == "other"; });
 }
 
+// The kernel keeps listings for as long as the directory's mtime is the same.
+TEST_F(WarmTest, ANewNameInADirectoryWithItsOldMtimeIsListed) {
+  MakeTree(1, 3);
+  Mount("ttl=200ms");
+  auto names = [&] { return Shell("ls " + Mnt("d0")).text; };
+  ASSERT_EQ(names(), "f0\nf1\nf2\n");
+  struct stat st;
+  ASSERT_EQ(stat(Host("d0").c_str(), &st), 0);
+  WriteFile(Host("d0/new"), "x");
+  const timespec times[2] = {st.st_atim, st.st_mtim};
+  ASSERT_EQ(utimensat(AT_FDCWD, Host("d0").c_str(), times, 0), 0);
+  Await("the new name", [&] { return names() == "f0\nf1\nf2\nnew\n"; });
+}
+
+TEST_F(WarmTest, ALargeFileIsFetchedInWindowsOfEightBlocks) {
+  WriteFile(Host("large"), std::string(64 << 20, 'L'));
+  MakeTree(1, 1);
+  Mount("ttl=3600");
+  EXPECT_TRUE(ReadFile(Mnt("large")) == std::string(64 << 20, 'L'));
+  EXPECT_EQ(Rpcs("read"), 64u);
+}
+
 TEST_F(WarmTest, ContentSurvivesTheKernelsCachesAndAsksTheHostNothing) {
   if (geteuid() != 0) GTEST_SKIP() << "dropping caches needs root";
   MakeTree(5, 20);

@@ -73,6 +73,10 @@ void Save(const std::string& name, capnp::MessageBuilder& message) {
 }
 
 class GoldenTest : public testing::Test {
+ public:
+  // KJ's own destructors may throw.
+  ~GoldenTest() noexcept override = default;
+
  protected:
   template <typename Wire>
   typename Wire::Reader Load(const std::string& name) {

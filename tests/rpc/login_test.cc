@@ -12,6 +12,7 @@
 
 #include "rpc/channel.h"
 #include "rpc/socket.h"
+#include "schema/warmfs.capnp.h"
 #include "tests/rpc/host.h"
 
 namespace warmfs::rpc {

@@ -129,8 +129,8 @@ TEST(DigestTest, SingleBitsOfManyEntriesDoNotCollide) {
 // of the protocol.
 TEST(DigestTest, TheValueIsPartOfTheProtocol) {
   const Digest digest = DigestOf({SomeEntry(1), SomeEntry(2)});
-  EXPECT_EQ(digest.hi, 0u) << std::hex << digest.hi;
-  EXPECT_EQ(digest.lo, 0u) << std::hex << digest.lo;
+  EXPECT_EQ(digest.hi, 0xf5a97a4bb4e4e354u) << std::hex << digest.hi;
+  EXPECT_EQ(digest.lo, 0xe24cd6acb54ff339u) << std::hex << digest.lo;
 }
 
 }  // namespace

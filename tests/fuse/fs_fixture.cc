@@ -1,0 +1,122 @@
+#include "tests/fuse/fs_fixture.h"
+
+#include <unistd.h>
+
+namespace warmfs::fuse {
+
+FileSystemTest::FileSystemTest() {
+  Connect(host_.endpoint());
+  Mount(dir_ / "cache", Options());
+}
+
+FileSystemOptions FileSystemTest::Options() const {
+  FileSystemOptions options{.ttl = kTtl};
+  options.host_uid = options.vm_uid = geteuid();
+  options.host_gid = options.vm_gid = getegid();
+  return options;
+}
+
+void FileSystemTest::Connect(const std::string& endpoint,
+                             absl::Duration host_wait) {
+  channel_.reset();
+  rpc::RemoteOptions options = host_.RemoteOptionsFor(endpoint);
+  options.host_wait = host_wait;
+  auto remote = rpc::Remote::Create(options);
+  ASSERT_TRUE(remote.ok()) << remote.status();
+  remote_ = *std::move(remote);
+  channel_ = std::make_unique<rpc::Channel>(*remote_);
+  const absl::Status opened = channel_->Open();
+  ASSERT_TRUE(opened.ok()) << opened;
+}
+
+Invalidations FileSystemTest::Recorder() {
+  return {.pages =
+              [this](NodeId node) {
+                absl::MutexLock lock(&mu_);
+                pages_.push_back(node);
+              },
+          .entry =
+              [this](NodeId dir, std::string_view name) {
+                absl::MutexLock lock(&mu_);
+                entries_.emplace_back(dir, name);
+              }};
+}
+
+void FileSystemTest::Mount(const std::string& cache_directory,
+                           FileSystemOptions options) {
+  fs_.reset();
+  cache_.reset();
+  const ExportInfo info = *remote_->info();
+  auto cache = cache::Cache::Open({.directory = cache_directory,
+                                   .identity = info.identity,
+                                   .root = info.root,
+                                   .source = "test",
+                                   .export_name = "default"});
+  ASSERT_TRUE(cache.ok()) << cache.status();
+  cache_ = *std::move(cache);
+  const AttrReply root = channel_->GetAttr({"", info.root});
+  ASSERT_EQ(root.error, 0);
+  fs_ = std::make_unique<FileSystem>(options, *cache_, clock_, root.attr,
+                                     Recorder());
+}
+
+Entry FileSystemTest::Look(NodeId dir, std::string_view name) {
+  auto entry = fs_->Lookup(*channel_, dir, name);
+  EXPECT_TRUE(entry.ok()) << name << ": " << entry.status();
+  return entry.ok() ? *entry : Entry();
+}
+
+NodeId FileSystemTest::Find(std::string_view path) {
+  NodeId node = kRootNode;
+  while (!path.empty()) {
+    const size_t slash = path.find('/');
+    node = Look(node, path.substr(0, slash)).node;
+    EXPECT_NE(node, 0u) << path;
+    path = slash == path.npos ? "" : path.substr(slash + 1);
+  }
+  return node;
+}
+
+Attr FileSystemTest::GetAttr(NodeId node) {
+  auto entry = fs_->GetAttr(*channel_, node);
+  EXPECT_TRUE(entry.ok()) << entry.status();
+  return entry.ok() ? entry->attr : Attr();
+}
+
+std::string FileSystemTest::Read(NodeId node, uint64_t offset, size_t size) {
+  std::string out;
+  const absl::Status status = fs_->Read(*channel_, node, offset, size, out);
+  EXPECT_TRUE(status.ok()) << status;
+  return out;
+}
+
+std::vector<std::string> FileSystemTest::Names(NodeId dir, size_t limit) {
+  std::vector<std::string> names;
+  for (uint64_t after = 0;;) {
+    auto page = fs_->ReadDir(*channel_, dir, after, limit);
+    EXPECT_TRUE(page.ok()) << page.status();
+    if (!page.ok() || page->items.empty()) return names;
+    for (const DirItem& item : page->items) names.push_back(item.name);
+    after = page->items.back().cookie;
+  }
+}
+
+NodeId FileSystemTest::Create(NodeId dir, std::string_view name,
+                              uint32_t mode) {
+  auto entry = fs_->Create(*channel_, {geteuid(), getegid()}, dir, name, mode,
+                           "", true);
+  EXPECT_TRUE(entry.ok()) << name << ": " << entry.status();
+  return entry.ok() ? entry->node : 0;
+}
+
+std::vector<NodeId> FileSystemTest::TakePages() {
+  absl::MutexLock lock(&mu_);
+  return std::exchange(pages_, {});
+}
+
+std::vector<std::pair<NodeId, std::string>> FileSystemTest::TakeEntries() {
+  absl::MutexLock lock(&mu_);
+  return std::exchange(entries_, {});
+}
+
+}  // namespace warmfs::fuse

@@ -1,0 +1,98 @@
+// What is fetched along with what was missing.
+
+#include "fuse/prefetch.h"
+
+#include <gtest/gtest.h>
+
+#include <utility>
+
+namespace warmfs::fuse {
+namespace {
+
+constexpr FileId kDir = {1, 1}, kFile = {2, 2};
+constexpr Instant kSecond = 1'000'000'000;
+
+TEST(PrefetchTest, AStreakOfMissesDoublesUpToABound) {
+  Prefetch prefetch;
+  Instant now = kSecond;
+  EXPECT_EQ(prefetch.FilesAhead(kDir, now), 0) << "one miss is no streak";
+  for (const int expected : {8, 16, 32, 64, 128, 128, 128}) {
+    EXPECT_EQ(prefetch.FilesAhead(kDir, now += kSecond), expected);
+  }
+  EXPECT_EQ(Prefetch::kMostFiles, 128);
+}
+
+TEST(PrefetchTest, AStreakEndsWithTime) {
+  Prefetch prefetch;
+  EXPECT_EQ(prefetch.FilesAhead(kDir, kSecond), 0);
+  EXPECT_EQ(prefetch.FilesAhead(kDir, kSecond + Prefetch::kWithin - 1), 8);
+  const Instant later = kSecond + Prefetch::kWithin - 1 + Prefetch::kWithin;
+  EXPECT_EQ(prefetch.FilesAhead(kDir, later), 0) << "just too late";
+  EXPECT_EQ(prefetch.FilesAhead(kDir, later + 1), 8) << "starts small again";
+}
+
+TEST(PrefetchTest, DirectoriesHaveStreaksOfTheirOwn) {
+  Prefetch prefetch;
+  EXPECT_EQ(prefetch.FilesAhead({1, 1}, kSecond), 0);
+  EXPECT_EQ(prefetch.FilesAhead({1, 2}, kSecond), 0);
+  EXPECT_EQ(prefetch.FilesAhead({1, 1}, kSecond + 1), 8);
+  EXPECT_EQ(prefetch.FilesAhead({1, 2}, kSecond + 1), 8);
+}
+
+TEST(PrefetchTest, WhatIsRememberedIsBounded) {
+  Prefetch prefetch;
+  prefetch.FilesAhead(kDir, kSecond);
+  for (uint64_t n = 0; n < Prefetch::kRemembered; ++n) {
+    prefetch.FilesAhead({9, n}, kSecond);
+  }
+  EXPECT_EQ(prefetch.FilesAhead(kDir, kSecond + 1), 0) << "forgotten";
+  EXPECT_EQ(prefetch.FilesAhead(kDir, kSecond + 2), 8);
+}
+
+using Pair = std::pair<uint64_t, uint64_t>;
+
+Pair Blocks(Prefetch& prefetch, uint64_t first, uint64_t last,
+            const FileId& file = kFile) {
+  const Prefetch::Span span = prefetch.Blocks(file, first, last);
+  return {span.first, span.last};
+}
+
+TEST(PrefetchTest, SequentialReadersGetWholeWindows) {
+  Prefetch prefetch;
+  ASSERT_EQ(Prefetch::kWindowBlocks, 8u);
+  EXPECT_EQ(Blocks(prefetch, 0, 0), Pair(0, 7)) << "from the start";
+  EXPECT_EQ(Blocks(prefetch, 8, 8), Pair(8, 15));
+  EXPECT_EQ(Blocks(prefetch, 17, 18), Pair(16, 23));
+}
+
+TEST(PrefetchTest, ReadsThatOvertakeEachOtherAreSequential) {
+  Prefetch prefetch;
+  EXPECT_EQ(Blocks(prefetch, 8, 8), Pair(8, 15));
+  EXPECT_EQ(Blocks(prefetch, 0, 0), Pair(0, 7));
+  EXPECT_EQ(Blocks(prefetch, 16, 16), Pair(16, 23));
+  EXPECT_EQ(Blocks(prefetch, 12, 12), Pair(8, 15));
+}
+
+TEST(PrefetchTest, ReadersThatJumpGetWhatTheyAskedFor) {
+  Prefetch prefetch;
+  EXPECT_EQ(Blocks(prefetch, 100, 101), Pair(100, 101));
+  EXPECT_EQ(Blocks(prefetch, 50, 50), Pair(50, 50));
+  EXPECT_EQ(Blocks(prefetch, 900, 900), Pair(900, 900));
+}
+
+TEST(PrefetchTest, ALargeReadIsNeverCutShort) {
+  Prefetch prefetch;
+  EXPECT_EQ(Blocks(prefetch, 0, 40), Pair(0, 40));
+  EXPECT_EQ(Blocks(prefetch, 41, 90), Pair(40, 90));
+  EXPECT_EQ(Blocks(prefetch, 5'000, 5'090), Pair(5'000, 5'090));
+}
+
+TEST(PrefetchTest, FilesAreReadIndependently) {
+  Prefetch prefetch;
+  for (uint64_t n = 0; n < 2 * Prefetch::kRemembered; ++n) {
+    EXPECT_EQ(Blocks(prefetch, 0, 0, {3, n}), Pair(0, 7));
+  }
+}
+
+}  // namespace
+}  // namespace warmfs::fuse
