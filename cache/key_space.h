@@ -46,7 +46,7 @@ inline constexpr size_t kMiB = size_t{1} << 20;
 //   kAttr     FileId                       -> attributes
 //   kListing  FileId (of a directory)      -> digest; there if it is complete
 //   kDirent   FileId, cookie, name         -> FileId
-//   kBlock    FileId, index                -> version, racy, hash, codec, length
+//   kBlock    FileId, index                -> version, racy, hash, length
 //   kContent  FileId, index                -> hash, bytes
 //   kUsage    FileId                       -> when its content was last used
 inline constexpr KeySpaceRow kKeySpaces[kKeySpaceCount] = {

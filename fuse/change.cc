@@ -230,16 +230,28 @@ absl::StatusOr<Entry> FileSystem::Link(rpc::Channel& host, NodeId node,
 
 // --- attributes and content ---
 
+template <typename Send>
+auto FileSystem::SendFollowing(rpc::Channel& host, NodeView& node, Send send) {
+  auto reply = send(node.ref);
+  if (reply.error != ESTALE || !Relocate(host, node).ok()) return reply;
+  absl::StatusOr<NodeView> now = Known(node.node);
+  if (!now.ok()) return reply;
+  node = *std::move(now);
+  return send(node.ref);
+}
+
 absl::StatusOr<Entry> FileSystem::SetAttr(rpc::Channel& host, NodeId node,
                                           SetAttrRequest wanted) {
   if (absl::Status s = CheckWritable(); !s.ok()) return s;
   absl::StatusOr<NodeView> view = Known(node);
   if (!view.ok()) return view.status();
-  wanted.node = view->ref;
   if (wanted.uid) wanted.uid = ToHostUid(*wanted.uid);
   if (wanted.gid) wanted.gid = ToHostGid(*wanted.gid);
   const Stamp begun = tree_.BeginChange(node);
-  const ChangeReply reply = host.SetAttr(wanted);
+  const ChangeReply reply = SendFollowing(host, *view, [&](const NodeRef& ref) {
+    wanted.node = ref;
+    return host.SetAttr(wanted);
+  });
   absl::Status status =
       FinishNodeChange(*view, begun, reply.error, reply.node);
   if (!status.ok()) return status;
@@ -256,10 +268,10 @@ absl::StatusOr<size_t> FileSystem::Write(rpc::Channel& host, NodeId node,
   // the host the offset is what a retry is checked against (WriteRequest).
   if (append) offset = view->attr.size;
   const Stamp begun = tree_.BeginChange(node);
-  const WriteReply reply = host.Write({.node = view->ref,
-                                       .offset = offset,
-                                       .data = data,
-                                       .append = append});
+  const WriteReply reply = SendFollowing(host, *view, [&](const NodeRef& ref) {
+    return host.Write(
+        {.node = ref, .offset = offset, .data = data, .append = append});
+  });
   absl::Status status =
       FinishNodeChange(*view, begun, reply.error, reply.node);
   if (!status.ok()) return status;
@@ -272,8 +284,10 @@ absl::Status FileSystem::Allocate(rpc::Channel& host, NodeId node, int mode,
   absl::StatusOr<NodeView> view = Known(node);
   if (!view.ok()) return view.status();
   const Stamp begun = tree_.BeginChange(node);
-  const ChangeReply reply = host.Allocate(
-      {.node = view->ref, .mode = mode, .offset = offset, .length = length});
+  const ChangeReply reply = SendFollowing(host, *view, [&](const NodeRef& ref) {
+    return host.Allocate(
+        {.node = ref, .mode = mode, .offset = offset, .length = length});
+  });
   return FinishNodeChange(*view, begun, reply.error, reply.node);
 }
 
@@ -301,8 +315,10 @@ absl::Status FileSystem::Sync(rpc::Channel& host, NodeId node,
                               bool data_only) {
   absl::StatusOr<NodeView> view = Known(node);
   if (!view.ok()) return view.status();
-  return ErrnoError(
-      host.Sync({.node = view->ref, .data_only = data_only}).error);
+  const Reply reply = SendFollowing(host, *view, [&](const NodeRef& ref) {
+    return host.Sync({.node = ref, .data_only = data_only});
+  });
+  return ErrnoError(reply.error);
 }
 
 absl::Status FileSystem::SetXattr(rpc::Channel& host, SetXattrRequest wanted,
@@ -311,9 +327,11 @@ absl::Status FileSystem::SetXattr(rpc::Channel& host, SetXattrRequest wanted,
   if (!wanted.name.starts_with("user.")) return ErrnoError(EOPNOTSUPP);
   absl::StatusOr<NodeView> view = Known(node);
   if (!view.ok()) return view.status();
-  wanted.node = view->ref;
   const Stamp begun = tree_.BeginChange(node);
-  const ChangeReply reply = host.SetXattr(wanted);
+  const ChangeReply reply = SendFollowing(host, *view, [&](const NodeRef& ref) {
+    wanted.node = ref;
+    return host.SetXattr(wanted);
+  });
   return FinishNodeChange(*view, begun, reply.error, reply.node);
 }
 

@@ -174,6 +174,8 @@ class FileSystem {
                                           const NodeView& dir, uint64_t after,
                                           size_t limit);
   Entry MakeEntry(NodeId node, const Attr& attr, Instant fresh_at) const;
+  // Of what was in a listing that was true at `listed_at`.
+  Entry MakeEntry(const Tree::Bound& bound, Instant listed_at) const;
   absl::Status CheckWritable() const;
   Attr ToVm(Attr attr) const;
   uint32_t ToHostUid(uint32_t uid) const;
@@ -198,6 +200,10 @@ class FileSystem {
   Blocks Keep(Wanted& wanted, FileRead& read, Stamp asked, Instant at);
 
   // --- changes (change.cc) ---
+  // The reply to send(node's ref), asked again if the host has moved the node:
+  // no system call on an open file is asked again by the kernel.
+  template <typename Send>
+  auto SendFollowing(rpc::Channel& host, NodeView& node, Send send);
   void FinishDirChange(NodeId dir, Stamp begun, const Change& change,
                        cache::Edit& edit)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(apply_mu_);

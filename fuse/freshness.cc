@@ -41,7 +41,12 @@ absl::Status FileSystem::CheckListing(rpc::Channel& host, NodeId dir) {
   if (!view.ok()) return view.status();
   if (Fresh(view->listing_at)) return absl::OkStatus();
   if (view->placeless) return ErrnoError(ENOENT);
-  return listings_.Run(view->attr.id, [&] { return FetchListing(host, dir); });
+  return listings_.Run(view->attr.id, [&] {
+    // Another thread's answer may have come since we looked.
+    absl::StatusOr<NodeView> now = Known(dir);
+    if (now.ok() && Fresh(now->listing_at)) return absl::OkStatus();
+    return FetchListing(host, dir);
+  });
 }
 
 absl::Status FileSystem::FetchListing(rpc::Channel& host, NodeId dir) {
@@ -127,15 +132,16 @@ absl::Status FileSystem::StorePages(rpc::Channel& host, const NodeView& dir,
     if (tree_.IsLate(dir.node, asked)) return absl::AbortedError("late");
     tree_.ApplyListing(dir.node, absl::MakeSpan(page.entries), asked, at,
                        invalidate);
+    // At once, not at the end, which a lost connection may keep from coming.
+    for (NodeId node : invalidate) invalidations_.pages(node);
+    invalidate.clear();
     cache_.PutListing(page.dir, page.entries, {}, false);
     if (cursor != 0) continue;
     cache_.SealListing(page.dir, page.digest);
     InvalidatePages(dir.node, tree_.FinishListing(dir.node, page.dir, entries,
                                                   asked, at));
-    break;
+    return absl::OkStatus();
   }
-  for (NodeId node : invalidate) invalidations_.pages(node);
-  return absl::OkStatus();
 }
 
 absl::StatusOr<NodeView> FileSystem::FreshAttr(rpc::Channel& host,

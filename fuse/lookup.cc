@@ -44,6 +44,13 @@ Entry FileSystem::MakeEntry(NodeId node, const Attr& attr,
   return {node, ToVm(attr), Remaining(fresh_at)};
 }
 
+Entry FileSystem::MakeEntry(const Tree::Bound& bound, Instant listed_at) const {
+  // A listing does not make uncertain attributes certain.
+  return MakeEntry(
+      bound.node, bound.attr,
+      bound.fresh_at == 0 ? 0 : std::max(bound.fresh_at, listed_at));
+}
+
 // --- lookup ---
 
 absl::StatusOr<Entry> FileSystem::Lookup(rpc::Channel& host, NodeId dir,
@@ -82,8 +89,7 @@ absl::StatusOr<Entry> FileSystem::LookupInCache(const NodeView& dir,
   }
   const Tree::Bound bound =
       tree_.Bind(dir.node, name, record->attr, dir.listing_at);
-  return MakeEntry(bound.node, bound.attr,
-                   std::max(bound.fresh_at, dir.listing_at));
+  return MakeEntry(bound, dir.listing_at);
 }
 
 absl::StatusOr<Entry> FileSystem::LookupOnHost(rpc::Channel& host,
@@ -210,8 +216,7 @@ absl::StatusOr<DirPage> FileSystem::ReadDirFromHost(rpc::Channel& host,
 Entry FileSystem::Bind(NodeId dir, const DirItem& item, Instant fresh_at) {
   if (item.attr.id.IsNull()) return Entry();
   const Tree::Bound bound = tree_.Bind(dir, item.name, item.attr, fresh_at);
-  return MakeEntry(bound.node, bound.attr,
-                   std::max(bound.fresh_at, fresh_at));
+  return MakeEntry(bound, fresh_at);
 }
 
 // --- symbolic links, extended attributes, the file system ---

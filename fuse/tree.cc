@@ -118,7 +118,8 @@ void Tree::Place(Node& node, NodeId parent, std::string_view name) {
   if (above == nullptr) return;
   // The host may have turned two directories inside out, and we hear of them
   // one by one: what still claims to be beneath `node` and holds its new parent
-  // is not there any more.
+  // is not there any more. Meanwhile nothing of this may go.
+  ++node.lookups;
   for (Node* n = above; n != nullptr; n = Get(n->parent)) {
     if (n->parent != node.id) continue;
     Unplace(*n);
@@ -128,6 +129,8 @@ void Tree::Place(Node& node, NodeId parent, std::string_view name) {
   Unplace(node);
   node.parent = parent;
   node.name = name;
+  --node.lookups;
+  FreeIfUnused(&node);
 }
 
 void Tree::Unplace(Node& node) {
@@ -235,7 +238,9 @@ std::optional<FileId> Tree::Forget(NodeId node, uint64_t count) {
 }
 
 PageEffect Tree::Update(Node& n, const Attr& attr, Stamp asked, Instant at) {
-  if (n.changed > asked) return PageEffect::kNone;
+  // The index finds a node by its id: attributes of another object are not for
+  // it, whatever the host says.
+  if (n.changed > asked || n.attr.id != attr.id) return PageEffect::kNone;
   const Attr old = std::exchange(n.attr, attr);
   const bool known = n.attr_at != 0;
   n.attr_at = std::max(n.attr_at, at);
@@ -358,6 +363,7 @@ bool Tree::EndChange(NodeId node, Stamp begun, const Change* change,
   const bool overlapped = n->changed > begun;
   n->changed = ++stamp_;
   bool expected = false;
+  if (change != nullptr && change->after.id != n->attr.id) change = nullptr;
   if (change != nullptr) {
     expected = n->attr.version() == change->before.version();
     n->attr = change->after;

@@ -153,6 +153,7 @@ class Tree {
   Node* Get(NodeId node) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   Node* GetById(const FileId& id) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   Node& Make(const Attr& attr) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The node may be gone afterwards, if only what was beneath it had held it.
   void Place(Node& node, NodeId parent, std::string_view name)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Unplace(Node& node) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

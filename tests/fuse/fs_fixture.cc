@@ -109,10 +109,20 @@ NodeId FileSystemTest::Create(NodeId dir, std::string_view name,
   return entry.ok() ? entry->node : 0;
 }
 
-std::vector<NodeId> FileSystemTest::TakePages() {
+std::vector<NodeId> FileSystemTest::Take(bool directories) {
+  std::vector<NodeId> taken, left;
   absl::MutexLock lock(&mu_);
-  return std::exchange(pages_, {});
+  for (const NodeId node : pages_) {
+    const auto view = fs_->tree().Look(node);
+    const bool directory = view && view->attr.IsDirectory();
+    (directory == directories ? taken : left).push_back(node);
+  }
+  pages_ = left;
+  return taken;
 }
+
+std::vector<NodeId> FileSystemTest::TakePages() { return Take(false); }
+std::vector<NodeId> FileSystemTest::TakeListings() { return Take(true); }
 
 std::vector<std::pair<NodeId, std::string>> FileSystemTest::TakeEntries() {
   absl::MutexLock lock(&mu_);

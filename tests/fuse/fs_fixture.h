@@ -51,8 +51,10 @@ class FileSystemTest : public testing::Test {
   uint64_t Calls(Method method) const {
     return remote_->stats().of(method).calls;
   }
-  // What the kernel was told to drop since the last time.
+  // What the kernel was told to drop since the last time: the pages of files,
+  // listings, names.
   std::vector<NodeId> TakePages();
+  std::vector<NodeId> TakeListings();
   std::vector<std::pair<NodeId, std::string>> TakeEntries();
 
   rpc::Host host_;
@@ -65,6 +67,7 @@ class FileSystemTest : public testing::Test {
 
  private:
   Invalidations Recorder();
+  std::vector<NodeId> Take(bool directories);
 
   absl::Mutex mu_;
   std::vector<NodeId> pages_ ABSL_GUARDED_BY(mu_);

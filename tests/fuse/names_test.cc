@@ -44,9 +44,39 @@ TEST_F(NamesTest, SeveralRenamesOnOnePathAreFollowed) {
   host_.Rename("a/b", "a/c");
   host_.Rename("a", "z");
   Expire();
-  EXPECT_EQ(*fs_->Write(*channel_, f, 0, "CON", false), 3u);
-  EXPECT_EQ(host_.Read("z/c/g"), "CONtent");
+  EXPECT_EQ(Read(f), "content");
   EXPECT_EQ(PathOf(f), "z/c/g");
+}
+
+// The kernel asks again by itself only for what is asked by path.
+TEST_F(NamesTest, ChangesOfAFileThatTheHostMovedFollowIt) {
+  host_.MakeDir("a");
+  host_.Write("a/f", "content");
+  const NodeId f = Find("a/f");
+  int moves = 0;
+  const auto move = [&] {
+    host_.Rename(moves == 0 ? "a" : "a" + std::to_string(moves),
+                 "a" + std::to_string(moves + 1));
+    return "a" + std::to_string(++moves) + "/f";
+  };
+  std::string now = move();
+  const auto written = fs_->Write(*channel_, f, 0, "CON", false);
+  EXPECT_TRUE(written.ok()) << written.status();
+  EXPECT_EQ(host_.Read(now), "CONtent");
+  now = move();
+  SetAttrRequest truncate;
+  truncate.size = 3;
+  EXPECT_TRUE(fs_->SetAttr(*channel_, f, truncate).ok());
+  EXPECT_EQ(host_.Read(now), "CON");
+  now = move();
+  EXPECT_TRUE(fs_->Allocate(*channel_, f, 0, 0, 5).ok());
+  EXPECT_EQ(host_.Read(now).size(), 5u);
+  move();
+  EXPECT_TRUE(fs_->Sync(*channel_, f, true).ok());
+  move();
+  EXPECT_TRUE(
+      fs_->SetXattr(*channel_, {.name = "user.a", .value = "v"}, f).ok());
+  EXPECT_EQ(GetAttr(f).nlink, 1u);
 }
 
 TEST_F(NamesTest, DirectoriesThatTheHostTurnedInsideOutAreFollowed) {

@@ -363,12 +363,25 @@ TEST_F(TreeTest, ARacyReadIsCheckedOnceItIsNotRacyAnyMore) {
   EXPECT_EQ(tree_.Apply(attr, tree_.Now(), 4), PageEffect::kNone);
 }
 
-TEST_F(TreeTest, OnlyRegularFilesHavePages) {
+// The kernel keeps listings too, and drops them by itself for another mtime.
+TEST_F(TreeTest, AListingThatTheKernelCannotSeeToBeOldIsTold) {
   const NodeId d = Bind(kRootNode, "d", DirAttr(2), 1);
-  Attr attr = DirAttr(2);
-  attr.ctime.nsec = 99;
-  EXPECT_EQ(tree_.Apply(attr, tree_.Now(), 2), PageEffect::kNone);
-  EXPECT_EQ(tree_.Look(d)->attr, attr);
+  const auto finish = [&](const Attr& attr) {
+    return tree_.FinishListing(d, attr, 0, tree_.Now(), 5);
+  };
+  EXPECT_EQ(finish(DirAttr(2)), PageEffect::kNone) << "the first";
+  EXPECT_EQ(finish(DirAttr(2, 2)), PageEffect::kNone) << "another mtime";
+  EXPECT_EQ(finish(DirAttr(2, 2)), PageEffect::kInvalidate);
+}
+
+TEST_F(TreeTest, ADirectoryThatHasChangedIsListedAgain) {
+  const NodeId d = Bind(kRootNode, "d", DirAttr(2), 1);
+  tree_.FinishListing(d, DirAttr(2), 0, tree_.Now(), 5);
+  EXPECT_EQ(tree_.Look(d)->listing_at, 5);
+  tree_.Apply(DirAttr(2), tree_.Now(), 6);
+  EXPECT_EQ(tree_.Look(d)->listing_at, 5);
+  tree_.Apply(DirAttr(2, 2), tree_.Now(), 7);
+  EXPECT_EQ(tree_.Look(d)->listing_at, 0);
 }
 
 }  // namespace

@@ -162,6 +162,10 @@ uint64_t MountTest::Rpcs(const std::string& method) {
                                   : 0;
 }
 
+uint64_t MountTest::Dropped() {
+  return Status()["cache"]["dropped_edits"].get<uint64_t>();
+}
+
 void MountTest::MakeTree(int directories, int files) {
   for (int d = 0; d < directories; ++d) {
     const std::string dir = Host("d" + std::to_string(d));

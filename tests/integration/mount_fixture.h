@@ -81,6 +81,10 @@ class MountTest : public ::testing::Test {
   uint64_t Rpcs();
   uint64_t Rpcs(const std::string& method);
 
+  // Edits that the cache has dropped since it was mounted, rather than wait for
+  // a disk that is too slow: each may cost a fetch that would not be needed.
+  uint64_t Dropped();
+
   // A file made on the host, as soon as the mount shows it.
   void WriteHost(const std::string& name, const std::string& content);
 
