@@ -31,20 +31,12 @@ bool ReadFull(int fd, char* data, size_t size) {
   return true;
 }
 
+// To a socket without a SIGPIPE when the other end is gone; to a pipe, whose
+// user has to ignore that signal, otherwise.
 bool WriteFull(int fd, const char* data, size_t size) {
   while (size > 0) {
-    const ssize_t n = write(fd, data, size);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return false;
-    data += n;
-    size -= n;
-  }
-  return true;
-}
-
-bool SendFull(int socket, const char* data, size_t size) {
-  while (size > 0) {
-    const ssize_t n = send(socket, data, size, MSG_NOSIGNAL);
+    ssize_t n = send(fd, data, size, MSG_NOSIGNAL);
+    if (n < 0 && errno == ENOTSOCK) n = write(fd, data, size);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return false;
     data += n;
@@ -142,7 +134,7 @@ bool Mux::Deliver(uint32_t id, uint32_t length, char* buffer) {
   bool alive = true;
   // A user that closed its end is told to the peer by the write loop.
   if (auto socket = FindOrAccept(id, alive)) {
-    SendFull(socket->get(), buffer, length);
+    WriteFull(socket->get(), buffer, length);
   }
   return alive;
 }
