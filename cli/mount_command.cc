@@ -14,6 +14,9 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
 #include <thread>
 
 #include "absl/time/clock.h"
@@ -129,16 +132,28 @@ int Serve(fuse::MountOptions options, const std::function<void()>& mounted,
     failed(mount.status());
     return ExitCode(mount.status());
   }
-  // Ends with the process; it only waits, and a signal that comes after Run has
-  // returned is left to the default, which is to end.
-  std::thread([&signals, m = mount->get()] {
+  // Waits for a signal until the process ends; one that comes after Run has
+  // returned finds nothing to unmount any more.
+  struct Running {
+    std::mutex mu;
+    fuse::Mount* mount;
+  };
+  auto running = std::make_shared<Running>();
+  running->mount = mount->get();
+  std::thread([signals, running] {
     int signal = 0;
     sigwait(&signals, &signal);
+    std::lock_guard lock(running->mu);
+    if (running->mount == nullptr) return;
     spdlog::info("unmounting (signal {})", signal);
-    m->Unmount();
+    running->mount->Unmount();
   }).detach();
   mounted();
   (*mount)->Run();
+  {
+    std::lock_guard lock(running->mu);
+    running->mount = nullptr;
+  }
   mount->reset();
   return 0;
 }
