@@ -64,21 +64,14 @@ class CacheAtRest : public CacheTarget {
     if (!share.ok()) return share.status();
     rpc::Channel host((*share)->remote());
     fuse::WarmProgress last;
-    auto line = [](const fuse::WarmProgress& p) {
-      return json{{"directories", p.directories},
-                  {"files", p.files},
-                  {"bytes", p.bytes},
-                  {"bytes_fetched", p.bytes_fetched},
-                  {"errors", p.errors}};
-    };
     absl::Status status =
         fuse::Warm((*share)->fs(), host, request.value("path", ""),
                    [&](const fuse::WarmProgress& p) {
                      last = p;
-                     emit(line(p));
+                     emit(fuse::ToJson(p));
                      return true;
                    });
-    json end = line(last);
+    json end = fuse::ToJson(last);
     end["done"] = true;
     if (status.ok()) emit(end);
     (*share)->cache().Flush();

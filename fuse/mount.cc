@@ -62,6 +62,14 @@ json CacheJson(cache::Cache& cache) {
 
 }  // namespace
 
+json ToJson(const WarmProgress& p) {
+  return {{"directories", p.directories},
+          {"files", p.files},
+          {"bytes", p.bytes},
+          {"bytes_fetched", p.bytes_fetched},
+          {"errors", p.errors}};
+}
+
 absl::StatusOr<std::unique_ptr<Share>> Share::Open(
     const MountOptions& options, Invalidations invalidations) {
   std::unique_ptr<Share> share(new Share());
@@ -175,19 +183,12 @@ void Mount::HandleWarm(const json& request, const Emit& emit) {
   rpc::Channel host(share_->remote());
   absl::Time next = absl::Now();
   WarmProgress last;
-  auto line = [](const WarmProgress& p) {
-    return json{{"directories", p.directories},
-                {"files", p.files},
-                {"bytes", p.bytes},
-                {"bytes_fetched", p.bytes_fetched},
-                {"errors", p.errors}};
-  };
   absl::Status status = Warm(share_->fs(), host, request.value("path", ""),
                              [&](const WarmProgress& p) {
                                last = p;
                                if (absl::Now() < next) return true;
                                next = absl::Now() + absl::Milliseconds(100);
-                               emit(line(p));
+                               emit(ToJson(p));
                                return true;
                              });
   if (!status.ok()) {
@@ -195,7 +196,7 @@ void Mount::HandleWarm(const json& request, const Emit& emit) {
                                ? std::string(strerror(ToErrno(status)))
                                : std::string(status.message())}});
   }
-  json end = line(last);
+  json end = ToJson(last);
   end["done"] = true;
   emit(end);
 }

@@ -26,6 +26,11 @@
 
 namespace warmfs::fuse {
 
+struct WarmProgress;
+
+// A line of progress of `warm`, as the control socket and warmfs-cache give it.
+nlohmann::json ToJson(const WarmProgress& progress);
+
 // The part of a mount that needs no kernel: what warmfs-cache uses to warm a
 // cache at rest.
 class Share {

@@ -1,6 +1,7 @@
 #include "fuse/prefetch.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace warmfs::fuse {
 
@@ -28,8 +29,9 @@ Prefetch::Span Prefetch::Blocks(const FileId& file, uint64_t first,
     last_window_.clear();
   }
   // A first read at the start of a file is taken for a sequential one.
-  const uint64_t before = last_window_.try_emplace(file, 0).first->second;
-  last_window_[file] = std::max(last / kWindowBlocks, window);
+  uint64_t& remembered = last_window_.try_emplace(file, 0).first->second;
+  const uint64_t before =
+      std::exchange(remembered, std::max(last / kWindowBlocks, window));
   const bool near = window + 1 >= before && window <= before + 2;
   if (!near) return {first, last};
   return {window * kWindowBlocks,

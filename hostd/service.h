@@ -8,7 +8,8 @@
 //
 // Against hostile peers: a message over 4 MiB ends the connection; while
 // replies wait to be read by the peer, no further request is read (8 MiB of
-// them at most, guarded_stream.h); and a peer that never says which results it is done with is
+// them at most, guarded_stream.h); and a peer that never says which results it
+// is done with is
 // cut off (docs/security.md).
 
 #ifndef WARMFS_HOSTD_SERVICE_H_
