@@ -17,15 +17,21 @@ struct AttrReply : Reply {
   Attr attr;
 };
 
+// `lease` here and in ListRequest: watch the directory before looking, if that
+// can be done; the client follows the journal. `leased` in the reply: from the
+// reply's position on the journal tells of every change in this directory, and
+// to the attributes and content of what is in it.
 struct LookupRequest {
   NodeRef dir;
   std::string_view name;
+  bool lease = false;
 };
 // error ENOENT: `dir` is valid, the name is not there.
 struct LookupReply : Reply {
   Attr entry;
   std::string target;  // of a symbolic link
   Attr dir;
+  bool leased = false;
 };
 
 struct DirEntry {
@@ -51,6 +57,7 @@ struct Digest {
 struct ListRequest {
   NodeRef dir;
   Digest known;  // what the client holds; none if nothing
+  bool lease = false;
 };
 // One page of a listing, without "." and "..". When `unchanged`, the client's
 // listing is still true and no entries follow. A directory with more entries
@@ -65,6 +72,7 @@ struct ListReply : Reply {
   Digest digest;
   std::vector<DirEntry> entries;
   uint64_t cursor = 0;
+  bool leased = false;  // on every page, from the first page's position on
 };
 
 // Whole blocks of one file. known_hashes is empty, or holds for each block the

@@ -16,10 +16,14 @@ const protocolVersion :UInt32 = 1;
 
 struct Hello {
   protocol @0 :UInt32;
-  features @1 :UInt64;      # bit set; no bits are defined yet
+  features @1 :UInt64;      # bit set, of the constants below
   software @2 :Text;        # name and version, for the logs
   instance @3 :UInt64;      # of a host: differs each time the daemon starts
 }
+
+# The host has a change journal: next and fence are there, and `lease` in list
+# and lookup is understood.
+const featureJournal :UInt64 = 1;
 
 struct JournalPos {
   journalId @0 :UInt64;
@@ -79,6 +83,22 @@ struct Listing {
   digest @4 :Digest;
   entries @5 :List(DirEntry);
   cursor @6 :UInt64;
+  leased @7 :Bool;          # with featureJournal
+}
+
+# With featureJournal; meanings in ops_journal.h.
+struct Event {
+  sequence @0 :UInt64;
+  kind @1 :UInt16;
+  own @2 :Bool;
+  directory @3 :Bool;
+  cookie @4 :UInt32;
+  dir :group { hi @5 :UInt64; lo @6 :UInt64; }
+  name @7 :Data;
+  dirAttr @8 :Attr;         # absent: the directory is gone
+  entry @9 :Attr;           # absent: nothing has this name
+  target @10 :Data;
+  taken :group { sec @11 :Int64; nsec @12 :UInt32; }
 }
 
 struct ReadSpec {
@@ -153,8 +173,9 @@ interface Session {
 # One exported tree. Holding this capability is the permission to use it.
 interface Export {
   getAttr @0 (node :NodeRef) -> (status :Status, attr :Attr);
-  lookup @1 (dir :NodeRef, name :Data) -> (status :Status, entry :Attr, target :Data, dir :Attr);
-  list @2 (dir :NodeRef, known :Digest) -> (page :Listing);
+  lookup @1 (dir :NodeRef, name :Data, lease :Bool)
+      -> (status :Status, entry :Attr, target :Data, dir :Attr, leased :Bool);
+  list @2 (dir :NodeRef, known :Digest, lease :Bool) -> (page :Listing);
   listMore @3 (cursor :UInt64) -> (page :Listing);
   readLink @4 (node :NodeRef) -> (status :Status, target :Data);
   read @5 (files :List(ReadSpec)) -> (status :Status, files :List(FileRead));
@@ -189,4 +210,11 @@ interface Export {
   lock @19 (node :NodeRef, lock :Lock, test :Bool) -> (status :Status, lock :Lock);
   # Each orphan: hi, then lo.
   release @20 (orphans :List(UInt64)) -> (status :Status);
+
+  # --- with featureJournal ---
+  # The answer comes when there are events, or after waitMs.
+  next @21 (after :JournalPos, maxEvents :UInt32, waitMs :UInt32)
+      -> (status :Status, newEpoch :Bool, events :List(Event),
+          watches :UInt64, refused :UInt64, overflows :UInt64);
+  fence @22 () -> (status :Status);
 }
