@@ -32,12 +32,13 @@ void Cache::VisitEntries(const FileId& dir,
 }
 void Cache::Commit(Edit edit) { impl_->Commit(edit.rep_->ops); }
 void Cache::PutListing(const Attr& dir, absl::Span<const DirEntry> entries,
-                       const Digest& digest, bool complete) {
-  impl_->PutListing(dir, entries, digest, complete);
+                       const Digest& digest, bool complete, uint64_t lease) {
+  impl_->PutListing(dir, entries, {digest, lease}, complete);
 }
 void Cache::BeginListing(const Attr& dir) { impl_->BeginListing(dir); }
-void Cache::SealListing(const Attr& dir, const Digest& digest) {
-  impl_->SealListing(dir, digest);
+void Cache::SealListing(const Attr& dir, const Digest& digest,
+                        uint64_t lease) {
+  impl_->SealListing(dir, {digest, lease});
 }
 
 std::optional<Block> Cache::GetBlock(const FileId& id, uint64_t index) {
@@ -48,6 +49,7 @@ void Cache::PutBlocks(const Attr& attr, uint64_t first,
   impl_->PutBlocks(attr, first, blocks);
 }
 
+JournalPos Cache::cursor() { return impl_->cursor(); }
 const CacheOptions& Cache::options() const { return impl_->options(); }
 Health Cache::health() const { return impl_->health(); }
 Usage Cache::usage() { return impl_->usage(); }

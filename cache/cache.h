@@ -59,6 +59,8 @@ struct NodeRecord {
   // the host gave it.
   bool listing_complete = false;
   Digest digest;
+  // The journal under whose lease the listing is; 0: none.
+  uint64_t lease = 0;
 };
 
 struct EntryView {
@@ -127,6 +129,10 @@ class Edit {
   void Forget(const FileId& id);
   // The directory's entries are no longer known to be all.
   void MarkIncomplete(const FileId& dir);
+  // The listing of the directory, if it is complete, is under this lease.
+  void SetLease(const FileId& dir, uint64_t lease);
+  // How far the journal is taken in, with this edit.
+  void SetCursor(const JournalPos& cursor);
 
  private:
   friend class Cache;
@@ -159,12 +165,12 @@ class Cache {
   // Replaces all entries of `dir` by these, with their attributes and targets,
   // atomically. `complete` false keeps other entries that are held.
   void PutListing(const Attr& dir, absl::Span<const DirEntry> entries,
-                  const Digest& digest, bool complete);
+                  const Digest& digest, bool complete, uint64_t lease = 0);
   // A listing that comes in pages: BeginListing removes what is held and marks
   // the directory incomplete, PutListing with `complete` false adds each page,
   // SealListing says that this was all.
   void BeginListing(const Attr& dir);
-  void SealListing(const Attr& dir, const Digest& digest);
+  void SealListing(const Attr& dir, const Digest& digest, uint64_t lease = 0);
 
   // --- content ---
   // Of whatever version it was read under; the caller compares. Nothing if not
@@ -175,6 +181,8 @@ class Cache {
                  absl::Span<const std::string_view> blocks);
 
   // --- the cache as a whole ---
+  // The last one that was committed; journal id 0 if there is none.
+  JournalPos cursor();
   const CacheOptions& options() const;  // identity, root, source as recorded
   Health health() const;
   Usage usage();

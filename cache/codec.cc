@@ -206,17 +206,22 @@ std::optional<FileId> DecodeFileId(std::string_view value) {
   return id;
 }
 
-std::string EncodeDigest(const Digest& digest) {
-  return Writer(16).Put(digest.hi).Put(digest.lo).Take();
+std::string EncodeListing(const ListingRecord& listing) {
+  return Writer(24)
+      .Put(listing.digest.hi)
+      .Put(listing.digest.lo)
+      .Put(listing.lease)
+      .Take();
 }
 
-std::optional<Digest> DecodeDigest(std::string_view value) {
+std::optional<ListingRecord> DecodeListing(std::string_view value) {
   Reader reader(value);
-  Digest digest;
-  digest.hi = reader.Get<uint64_t>();
-  digest.lo = reader.Get<uint64_t>();
+  ListingRecord listing;
+  listing.digest.hi = reader.Get<uint64_t>();
+  listing.digest.lo = reader.Get<uint64_t>();
+  listing.lease = reader.Get<uint64_t>();
   if (!reader.Exact()) return std::nullopt;
-  return digest;
+  return listing;
 }
 
 std::string EncodeBlockHeader(const BlockHeader& header) {

@@ -65,8 +65,15 @@ std::optional<Attr> DecodeAttr(const FileId& id, std::string_view value);
 std::string EncodeFileId(const FileId& id);
 std::optional<FileId> DecodeFileId(std::string_view value);
 
-std::string EncodeDigest(const Digest& digest);
-std::optional<Digest> DecodeDigest(std::string_view value);
+// What is kept of a listing that is complete.
+struct ListingRecord {
+  Digest digest;
+  uint64_t lease = 0;
+
+  bool operator==(const ListingRecord&) const = default;
+};
+std::string EncodeListing(const ListingRecord& listing);
+std::optional<ListingRecord> DecodeListing(std::string_view value);
 
 std::string EncodeBlockHeader(const BlockHeader& header);
 std::optional<BlockHeader> DecodeBlockHeader(const FileId& id,

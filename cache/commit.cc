@@ -1,5 +1,6 @@
 // Edits of metadata.
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "cache/codec.h"
 #include "cache/impl.h"
@@ -22,7 +23,7 @@ class BatchBuilder {
   rocksdb::WriteBatch& Build(const std::vector<EditOp>& ops) {
     for (const EditOp& op : ops) {
       if (ChangesEntries(op) && changed_.insert(op.id).second) {
-        ForgetDigest(NodeKey(op.id));
+        ForgetDigest(op.id);
       }
     }
     for (const EditOp& op : ops) Add(op);
@@ -34,10 +35,24 @@ class BatchBuilder {
   //
   // The host's digest does not tell of entries that were edited here: it could
   // come to be right for the host again while an edit in between was missed.
-  void ForgetDigest(const std::string& dir_key) {
-    rocksdb::PinnableSlice value;
-    if (!db_.Get(KeySpace::kListing, dir_key, &value).ok()) return;
-    Put(KeySpace::kListing, dir_key, EncodeDigest(Digest()));
+  void ForgetDigest(const FileId& dir) {
+    ChangeListing(dir, [](ListingRecord& l) { l.digest = Digest(); });
+  }
+
+  // A record may be changed twice in one batch, of which the database knows
+  // nothing yet.
+  template <typename Change>
+  void ChangeListing(const FileId& dir, Change change) {
+    auto it = listings_.find(dir);
+    if (it == listings_.end()) {
+      rocksdb::PinnableSlice value;
+      if (!db_.Get(KeySpace::kListing, NodeKey(dir), &value).ok()) return;
+      auto listing = DecodeListing(value.ToStringView());
+      if (!listing.has_value()) return;
+      it = listings_.emplace(dir, *listing).first;
+    }
+    change(it->second);
+    Put(KeySpace::kListing, NodeKey(dir), EncodeListing(it->second));
   }
 
   void Add(const EditOp& op) {
@@ -54,6 +69,11 @@ class BatchBuilder {
         Delete(KeySpace::kAttr, NodeKey(op.id));
         Delete(KeySpace::kListing, NodeKey(op.id));
         return DeleteEntries(op.id);
+      case Kind::kSetLease:
+        return ChangeListing(
+            op.id, [&](ListingRecord& l) { l.lease = op.number; });
+      case Kind::kSetCursor:
+        return Put(KeySpace::kMeta, kMetaCursor, EncodeFileId(op.target));
       case Kind::kPutTarget:
         return;  // content, which is written on its own
     }
@@ -84,6 +104,7 @@ class BatchBuilder {
 
   Database& db_;
   rocksdb::WriteBatch batch_;
+  absl::flat_hash_map<FileId, ListingRecord> listings_;  // that were changed
   Ids changed_;  // directories of which entries are put or removed
 };
 
@@ -109,7 +130,9 @@ bool RestoresTrust(const EditOp& op) {
 void Cache::Impl::Commit(const std::vector<EditOp>& ops) {
   const auto gen = storage_->Current();
   const auto edited =
-      IdsOf(ops, [](const EditOp& op) { return op.kind != Kind::kPutTarget; });
+      IdsOf(ops, [](const EditOp& op) {
+        return op.kind != Kind::kPutTarget && op.kind != Kind::kSetCursor;
+      });
   {
     StripedLocks::Guard guard(dirs_, StripedLocks::StripesOf(edited));
     BatchBuilder builder(*gen->db);

@@ -39,4 +39,13 @@ void Edit::MarkIncomplete(const FileId& dir) {
   rep_->ops.push_back({Kind::kMarkIncomplete, dir, {}, {}, {}});
 }
 
+void Edit::SetLease(const FileId& dir, uint64_t lease) {
+  rep_->ops.push_back({Kind::kSetLease, dir, {}, {}, {}, lease});
+}
+
+void Edit::SetCursor(const JournalPos& cursor) {
+  rep_->ops.push_back(
+      {Kind::kSetCursor, {}, {cursor.journal_id, cursor.sequence}, {}, {}});
+}
+
 }  // namespace warmfs::cache

@@ -19,12 +19,15 @@ struct EditOp {
     kPutTarget,       // attr, text (the target)
     kForget,          // id
     kMarkIncomplete,  // id
+    kSetLease,        // id, number
+    kSetCursor,       // target (hi: the journal, lo: the sequence number)
   };
   Kind kind;
   FileId id;
   FileId target;
   std::string text;
   Attr attr;
+  uint64_t number = 0;
 };
 
 struct Edit::Rep {

@@ -79,6 +79,14 @@ Counters Cache::Impl::counters() const {
   return counters;
 }
 
+JournalPos Cache::Impl::cursor() {
+  const auto gen = storage_->Current();
+  rocksdb::PinnableSlice value;
+  if (!gen->db->Get(KeySpace::kMeta, kMetaCursor, &value).ok()) return {};
+  const auto cursor = DecodeFileId(value.ToStringView());
+  return cursor ? JournalPos{cursor->hi, cursor->lo} : JournalPos();
+}
+
 void Cache::Impl::Clear() {
   const auto gen = storage_->Current();
   {

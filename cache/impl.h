@@ -46,9 +46,9 @@ class Cache::Impl {
                     const std::function<bool(const EntryView&)>& visit);
   void Commit(const std::vector<EditOp>& ops);
   void BeginListing(const Attr& dir);
-  void SealListing(const Attr& dir, const Digest& digest);
+  void SealListing(const Attr& dir, const ListingRecord& listing);
   void PutListing(const Attr& dir, absl::Span<const DirEntry> entries,
-                  const Digest& digest, bool complete);
+                  const ListingRecord& listing, bool complete);
 
   // --- content.cc ---
   std::optional<Block> GetBlock(const FileId& id, uint64_t index);
@@ -64,6 +64,7 @@ class Cache::Impl {
   VerifyReport Verify(const std::function<void(std::string_view)>& on_bad);
 
   // --- impl.cc ---
+  JournalPos cursor();
   const CacheOptions& options() const { return storage_->options(); }
   Health health() const { return storage_->health(); }
   Usage usage();

@@ -14,7 +14,7 @@
 namespace warmfs::cache {
 
 // Another number means another format: such a database is wiped and refilled.
-inline constexpr uint32_t kFormatVersion = 1;
+inline constexpr uint32_t kFormatVersion = 2;
 
 enum class KeySpace : uint8_t {
   kMeta,
@@ -44,7 +44,7 @@ inline constexpr size_t kMiB = size_t{1} << 20;
 //
 //   kMeta     name of a field              -> its value
 //   kAttr     FileId                       -> attributes
-//   kListing  FileId (of a directory)      -> digest; there if it is complete
+//   kListing  FileId (of a directory)      -> digest, lease; there if it is complete
 //   kDirent   FileId, cookie, name         -> FileId
 //   kBlock    FileId, index                -> version, racy, hash, length
 //   kContent  FileId, index                -> hash, bytes
@@ -66,9 +66,7 @@ inline constexpr char kMetaIdentity[] = "identity";
 inline constexpr char kMetaRoot[] = "root";
 inline constexpr char kMetaSource[] = "source";
 inline constexpr char kMetaExportName[] = "export";
-// Reserved, not written by this version: the host's epoch, and the journal's
-// cursor, to be put in the same batch as the edits that it covers.
-inline constexpr char kMetaEpoch[] = "epoch";
+// How far the host's journal is taken in; in one batch with what it changed.
 inline constexpr char kMetaCursor[] = "cursor";
 
 }  // namespace warmfs::cache

@@ -79,12 +79,12 @@ class ListingWriter {
     while (held_.Valid()) RemoveHeld();
   }
 
-  // The last batch; nothing as digest: the listing is not complete. False if
+  // The last batch; without a record: the listing is not complete. False if
   // anything was dropped, or what is held could not be read to its end.
-  bool Finish(const Attr& dir, const std::optional<Digest>& digest) {
+  bool Finish(const Attr& dir, const std::optional<ListingRecord>& listing) {
     PutAttr(dir);
-    if (digest.has_value()) {
-      Put(KeySpace::kListing, NodeKey(dir_), EncodeDigest(*digest));
+    if (listing.has_value()) {
+      Put(KeySpace::kListing, NodeKey(dir_), EncodeListing(*listing));
       WriteBatch();
     } else {
       WriteIncomplete();
@@ -147,7 +147,8 @@ std::vector<FileId> IdsOf(absl::Span<const DirEntry> entries, const FileId& dir,
 
 void Cache::Impl::PutListing(const Attr& dir,
                              absl::Span<const DirEntry> entries,
-                             const Digest& digest, bool complete) {
+                             const ListingRecord& listing,
+                             bool complete) {
   const auto gen = storage_->Current();
   const std::vector<Ordered> order = InKeyOrder(entries);
   const bool all = complete && AllNamesFit(entries);
@@ -160,7 +161,7 @@ void Cache::Impl::PutListing(const Attr& dir,
       complete ? writer.Replace(ordered) : writer.Add(ordered);
     }
     if (complete) writer.RemoveRest();
-    if (!writer.Finish(dir, all ? std::optional(digest) : std::nullopt)) {
+    if (!writer.Finish(dir, all ? std::optional(listing) : std::nullopt)) {
       DistrustAll(*gen, IdsOf(entries, dir.id, true));
     } else if (complete && !gen->distrust.empty()) {
       gen->distrust.Remove(IdsOf(entries, dir.id, false));
@@ -183,7 +184,8 @@ void Cache::Impl::BeginListing(const Attr& dir) {
   }
 }
 
-void Cache::Impl::SealListing(const Attr& dir, const Digest& digest) {
+void Cache::Impl::SealListing(const Attr& dir,
+                              const ListingRecord& listing) {
   const auto gen = storage_->Current();
   StripedLocks::Guard guard(dirs_, dir.id);
   ListingWriter writer(*gen->db, dir.id, [&](rocksdb::WriteBatch& batch) {
@@ -191,7 +193,7 @@ void Cache::Impl::SealListing(const Attr& dir, const Digest& digest) {
   });
   // A page of it was dropped: what is held is not all.
   const bool whole = !gen->distrust.Contains(dir.id);
-  if (!writer.Finish(dir, whole ? std::optional(digest) : std::nullopt)) {
+  if (!writer.Finish(dir, whole ? std::optional(listing) : std::nullopt)) {
     DistrustAll(*gen, {dir.id});
   }
 }

@@ -17,14 +17,14 @@ std::optional<Attr> GetAttr(Database& db, const FileId& id,
   return DecodeAttr(id, value.ToStringView());
 }
 
-// The digest of a complete listing.
-std::optional<Digest> GetListing(Database& db, const FileId& dir,
-                                 const Snapshot* snapshot = nullptr) {
+// Of a complete listing.
+std::optional<ListingRecord> GetListing(Database& db, const FileId& dir,
+                                        const Snapshot* snapshot = nullptr) {
   PinnableSlice value;
   if (!db.Get(KeySpace::kListing, NodeKey(dir), &value, snapshot).ok()) {
     return std::nullopt;
   }
-  return DecodeDigest(value.ToStringView());
+  return DecodeListing(value.ToStringView());
 }
 
 }  // namespace
@@ -34,14 +34,14 @@ std::optional<NodeRecord> Cache::Impl::GetNode(const FileId& id) {
   if (gen->distrust.Contains(id)) return std::nullopt;
   auto attr = GetAttr(*gen->db, id);
   if (!attr.has_value()) return std::nullopt;
-  NodeRecord node{*attr, false, {}};
-  if (!attr->IsDirectory()) return node;
+  if (!attr->IsDirectory()) return NodeRecord{.attr = *attr};
   // A listing is replaced together with the attributes: look at both at once.
   auto snapshot = gen->db->TakeSnapshot();
   attr = GetAttr(*gen->db, id, snapshot.snapshot());
   if (!attr.has_value()) return std::nullopt;
-  const auto digest = GetListing(*gen->db, id, snapshot.snapshot());
-  return NodeRecord{*attr, digest.has_value(), digest.value_or(Digest())};
+  const auto listing = GetListing(*gen->db, id, snapshot.snapshot());
+  if (!listing.has_value()) return NodeRecord{.attr = *attr};
+  return NodeRecord{*attr, true, listing->digest, listing->lease};
 }
 
 LookupResult Cache::Impl::Lookup(const FileId& dir, std::string_view name) {

@@ -22,7 +22,7 @@ bool IsSound(KeySpace space, std::string_view key, std::string_view value) {
       return id.has_value() && DecodeAttr(*id, value).has_value();
     }
     case KeySpace::kListing:
-      return DecodeNodeKey(key).has_value() && DecodeDigest(value).has_value();
+      return DecodeNodeKey(key).has_value() && DecodeListing(value).has_value();
     case KeySpace::kDirent:
       return DecodeEntryKey(key).has_value() && DecodeFileId(value).has_value();
     case KeySpace::kBlock: {

@@ -70,7 +70,8 @@ TEST(Format, ValuesAreLittleEndian) {
             "0c000000"
             "01");
   EXPECT_EQ(Hex(EncodeFileId(kId)), "0807060504030201100f0e0d0c0b0a09");
-  EXPECT_EQ(Hex(EncodeDigest({1, 2})), "01000000000000000200000000000000");
+  EXPECT_EQ(Hex(EncodeListing({{1, 2}, 3})),
+            "010000000000000002000000000000000300000000000000");
   EXPECT_EQ(Hex(EncodeBlockHeader(GoldenHeader())),
             "0200000000000000"
             "0900000000000000"
@@ -96,7 +97,8 @@ TEST(Codec, WhatIsEncodedIsDecoded) {
   EXPECT_EQ(DecodeBlockKey(BlockKey(kId, 78))->index, 78u);
   EXPECT_EQ(DecodeAttr(kId, EncodeAttr(GoldenAttr())), GoldenAttr());
   EXPECT_EQ(DecodeFileId(EncodeFileId(kId)), kId);
-  EXPECT_EQ(DecodeDigest(EncodeDigest({1, 2})), (Digest{1, 2}));
+  EXPECT_EQ(DecodeListing(EncodeListing({{1, 2}, 3})),
+            (ListingRecord{{1, 2}, 3}));
   EXPECT_EQ(DecodeBlockHeader(kId, EncodeBlockHeader(GoldenHeader())),
             GoldenHeader());
   EXPECT_EQ(DecodeContentTag(EncodeContentTag(79) + "bytes"), 79u);
@@ -158,7 +160,7 @@ std::map<std::string, Decoder> AllDecoders() {
        {believes([](std::string_view b) { return DecodeAttr(kId, b); }),
         EncodeAttr(GoldenAttr())}},
       {"file id", {believes(DecodeFileId), EncodeFileId(kId)}},
-      {"digest", {believes(DecodeDigest), EncodeDigest({1, 2})}},
+      {"listing", {believes(DecodeListing), EncodeListing({{1, 2}, 3})}},
       {"block header",
        {believes([](std::string_view b) { return DecodeBlockHeader(kId, b); }),
         EncodeBlockHeader(GoldenHeader())}},

@@ -135,6 +135,43 @@ TEST_P(Metadata, NewAttributesKeepWhatIsKnownOfTheListing) {
   EXPECT_EQ(node->digest, kDigest);
 }
 
+TEST_P(Metadata, ALeaseOutlivesEditsAndARestart) {
+  const Attr dir = DirAttr(1);
+  cache().PutListing(dir, {FileEntry("a", 10)}, kDigest, true, 77);
+  Edit edit;
+  edit.RemoveEntry(dir.id, "a");
+  cache().Commit(std::move(edit));
+  Reopen();
+  EXPECT_EQ(cache().GetNode(dir.id)->lease, 77u);
+  EXPECT_TRUE(cache().GetNode(dir.id)->digest.IsNone());
+  Edit ended;
+  ended.SetLease(dir.id, 0);
+  cache().Commit(std::move(ended));
+  EXPECT_EQ(cache().GetNode(dir.id)->lease, 0u);
+  EXPECT_TRUE(cache().GetNode(dir.id)->listing_complete);
+}
+
+TEST_P(Metadata, ALeaseGrantedTogetherWithAnEditBringsNoDigestBack) {
+  const Attr dir = DirAttr(1);
+  cache().PutListing(dir, {FileEntry("a", 10)}, kDigest, true);
+  Edit edit;
+  edit.RemoveEntry(dir.id, "a");
+  edit.SetLease(dir.id, 5);
+  cache().Commit(std::move(edit));
+  EXPECT_EQ(cache().GetNode(dir.id)->lease, 5u);
+  EXPECT_TRUE(cache().GetNode(dir.id)->digest.IsNone());
+}
+
+TEST_P(Metadata, TheCursorComesBack) {
+  EXPECT_EQ(cache().cursor(), JournalPos());
+  Edit edit;
+  edit.PutAttr(FileAttr(1));
+  edit.SetCursor({5, 6});
+  cache().Commit(std::move(edit));
+  Reopen();
+  EXPECT_EQ(cache().cursor(), (JournalPos{5, 6}));
+}
+
 TEST_P(Metadata, OperationsOfAnEditApplyInOrder) {
   const Attr dir = DirAttr(1);
   cache().PutListing(dir, {}, kDigest, true);
