@@ -12,6 +12,8 @@ namespace warmfs::fuse {
 
 // Nanoseconds of a clock that only goes forward; 0 is "never".
 using Instant = int64_t;
+// Of what is under a lease: fresh until told otherwise.
+inline constexpr Instant kForever = INT64_MAX;
 
 class Clock {
  public:

@@ -107,8 +107,11 @@ bool FileSystem::TakeFromCache(const NodeView& file, uint64_t index,
     return false;
   }
   // Read while the version could not be trusted: good for as long as any
-  // unleased answer is, and then checked (Tree::NoteRacyRead).
-  if (block->racy && !Fresh(file.racy_read_at)) return false;
+  // unleased answer is, and then checked (Tree::NoteRacyRead). Under a lease an
+  // event would have told of another change since then.
+  const bool watched =
+      file.racy_read_at != 0 && file.attr_fresh_at == kForever;
+  if (block->racy && !watched && !Fresh(file.racy_read_at)) return false;
   blocks[index] = std::move(block->bytes);
   return true;
 }
@@ -213,11 +216,21 @@ FileSystem::Blocks FileSystem::Keep(Wanted& wanted, FileRead& read,
                                                   : read.blocks[i].bytes;
     views.push_back(blocks[first + i] = std::move(bytes));
   }
+  const NodeId node = wanted.file.node;
+  if (!read.attr.racy) {
+    if (read.stable) cache_.PutBlocks(read.attr, first, views);
+    InvalidatePages(node, tree_.Apply(read.attr, asked, at));
+    return blocks;
+  }
+  // The version does not tell these bytes from those of an event that may come
+  // in just now.
+  absl::MutexLock lock(&apply_mu_);
+  if (tree_.ChangedSince(node, asked)) return blocks;
   if (read.stable) cache_.PutBlocks(read.attr, first, views);
-  InvalidatePages(wanted.file.node, tree_.Apply(read.attr, asked, at));
+  InvalidatePages(node, tree_.Apply(read.attr, asked, at));
   // After Apply, which forgets such a note when the version is new; and before
   // the kernel has the bytes, so that every later answer knows of it.
-  if (read.attr.racy) tree_.NoteRacyRead(wanted.file.node, at);
+  tree_.NoteRacyRead(node, at);
   return blocks;
 }
 

@@ -25,8 +25,8 @@
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,6 +38,8 @@
 #include "cache/cache.h"
 #include "fuse/clock.h"
 #include "fuse/entry.h"
+#include "fuse/file_system_options.h"
+#include "fuse/listing_diff.h"
 #include "fuse/prefetch.h"
 #include "fuse/single_flight.h"
 #include "fuse/tree.h"
@@ -45,23 +47,6 @@
 #include "schema/ops.h"
 
 namespace warmfs::fuse {
-
-// The kernel must drop what it holds. Called from any thread; queues.
-struct Invalidations {
-  std::function<void(NodeId)> pages = [](NodeId) {};
-  std::function<void(NodeId, std::string_view)> entry =
-      [](NodeId, std::string_view) {};
-};
-
-struct FileSystemOptions {
-  absl::Duration ttl = absl::Seconds(1);
-  bool read_only = false;
-  // The host's user, and whom the VM sees instead.
-  uint32_t host_uid = 0;
-  uint32_t host_gid = 0;
-  uint32_t vm_uid = 0;
-  uint32_t vm_gid = 0;
-};
 
 class FileSystem {
  public:
@@ -120,6 +105,19 @@ class FileSystem {
   absl::StatusOr<LockReply> Lock(rpc::Channel& host, NodeId node,
                                  LockRequest wanted);
 
+  // --- leases ---
+  // From now on leases of this journal count; 0: of none, since nobody follows
+  // it just now. Another one than before: all leases are void, and the answer
+  // is the directories whose names the kernel keeps.
+  std::vector<NodeId> FollowJournal(uint64_t journal);
+  // One of these is listed again, unless somebody did so already.
+  absl::Status Revalidate(rpc::Channel& host, NodeId dir);
+  // Has watchers told, once the kernel has dropped what it was told to drop.
+  void Raise(std::vector<Injection> injections) {
+    invalidations_.raise(std::move(injections));
+  }
+  uint64_t journal() const { return journal_.load(std::memory_order_acquire); }
+
   // --- upkeep ---
   // Tells the host of orphans that the kernel has forgotten since the last
   // call. Called now and then, and by whoever finds many of them.
@@ -139,6 +137,8 @@ class FileSystem {
   uint64_t listings_fetched() const { return listings_fetched_; }
 
  private:
+  friend class Applier;
+
   // Above this, a directory is not listed again to answer for one name.
   static constexpr uint32_t kBigDirectory = 10'000;
 
@@ -150,13 +150,24 @@ class FileSystem {
   // thread asks for a directory at a time; the others wait for its answer.
   absl::Status CheckListing(rpc::Channel& host, NodeId dir);
   absl::Status FetchListing(rpc::Channel& host, NodeId dir);
-  absl::Status StoreListing(rpc::Channel& host, const NodeView& dir,
-                            ListReply& page, Stamp asked, Instant at);
+  bool ResumeLease(const NodeView& dir);
+  // A listing that is being taken in.
+  struct Listing {
+    NodeView dir;
+    Stamp asked = 0;
+    Instant at = 0;
+    uint64_t lease = 0;  // the journal's id; 0: none
+    uint64_t entries = 0;
+    std::optional<ListingDiff> diff;  // if the kernel keeps names of it
+  };
+  absl::Status StoreListing(rpc::Channel& host, Listing& listing,
+                            ListReply& page);
+  void TakePage(Listing& listing, ListReply& page);
+  void FinishListing(Listing& listing, const Attr& dir);
   // Attributes that are fresh, from the directory's listing or by themselves.
   absl::StatusOr<NodeView> FreshAttr(rpc::Channel& host, NodeId node);
-  absl::Status StorePages(rpc::Channel& host, const NodeView& dir,
-                          uint64_t cursor, uint64_t entries, Stamp asked,
-                          Instant at);
+  absl::Status StorePages(rpc::Channel& host, Listing& listing,
+                          uint64_t cursor);
   // The host finds `node` no longer where we took it to be: looks for it, and
   // is OK if it has another path now. Otherwise the node is marked as gone.
   absl::Status Relocate(rpc::Channel& host, const NodeView& node);
@@ -226,6 +237,8 @@ class FileSystem {
   Tree tree_;
   Prefetch prefetch_;
   absl::Mutex apply_mu_;
+  std::atomic<uint64_t> journal_{0};
+  uint64_t last_journal_ ABSL_GUARDED_BY(apply_mu_) = 0;
 
   // Questions under way, asked once for all who want the answer: directories
   // that are being listed, and files of which content is being fetched.

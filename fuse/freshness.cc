@@ -1,8 +1,9 @@
-// How what is known is kept fresh without leases: a check of the directory once
-// its time has passed, one RPC for all that is in it.
+// How what is known is kept fresh: by a lease of the directory, or without one by
+// a check once its time has passed; one RPC for all that is in it.
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "fuse/errors.h"
 #include "fuse/file_system.h"
@@ -24,10 +25,15 @@ absl::StatusOr<NodeView> FileSystem::Known(NodeId node) const {
 }
 
 bool FileSystem::Fresh(Instant at) const {
+  if (at == kForever) return journal() != 0;
   return at != 0 && Remaining(at) > absl::ZeroDuration();
 }
 
 absl::Duration FileSystem::Remaining(Instant at) const {
+  constexpr absl::Duration kEndless = absl::Hours(24 * 365);
+  if (at == kForever) {
+    return journal() == 0 ? absl::ZeroDuration() : kEndless;
+  }
   const absl::Duration age = absl::Nanoseconds(clock_.Now() - at);
   return std::max(absl::ZeroDuration(), options_.ttl - age);
 }
@@ -39,7 +45,7 @@ void FileSystem::InvalidatePages(NodeId node, PageEffect effect) {
 absl::Status FileSystem::CheckListing(rpc::Channel& host, NodeId dir) {
   absl::StatusOr<NodeView> view = Known(dir);
   if (!view.ok()) return view.status();
-  if (Fresh(view->listing_at)) return absl::OkStatus();
+  if (Fresh(view->listing_at) || ResumeLease(*view)) return absl::OkStatus();
   if (view->placeless) return ErrnoError(ENOENT);
   return listings_.Run(view->attr.id, [&] {
     // Another thread's answer may have come since we looked.
@@ -49,14 +55,37 @@ absl::Status FileSystem::CheckListing(rpc::Channel& host, NodeId dir) {
   });
 }
 
+// The journal was followed all the while since the cache's listing was leased,
+// by this client or by one before it.
+bool FileSystem::ResumeLease(const NodeView& dir) {
+  if (journal() == 0 || dir.doubted || dir.leased) return false;
+  const auto record = cache_.GetNode(dir.attr.id);
+  if (!record || !record->listing_complete) return false;
+  absl::MutexLock lock(&apply_mu_);
+  return record->lease == journal() && tree_.ResumeLease(dir.node);
+}
+
+std::vector<NodeId> FileSystem::FollowJournal(uint64_t journal) {
+  absl::MutexLock lock(&apply_mu_);
+  journal_.store(journal, std::memory_order_release);
+  if (journal == 0 || std::exchange(last_journal_, journal) == journal) {
+    return {};
+  }
+  return tree_.VoidLeases();
+}
+
+absl::Status FileSystem::Revalidate(rpc::Channel& host, NodeId dir) {
+  return CheckListing(host, dir);
+}
+
 absl::Status FileSystem::FetchListing(rpc::Channel& host, NodeId dir) {
   constexpr int kAttempts = 3;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     absl::StatusOr<NodeView> view = Known(dir);
     if (!view.ok()) return view.status();
-    const Stamp asked = tree_.Now();
-    const Instant at = clock_.Now();
-    ListRequest request{.dir = view->ref, .known = {}};
+    Listing listing{.dir = *view, .asked = tree_.Now(), .at = clock_.Now()};
+    ListRequest request{
+        .dir = view->ref, .known = {}, .lease = journal() != 0};
     auto record = cache_.GetNode(view->attr.id);
     if (record && record->listing_complete) request.known = record->digest;
     ListReply reply = host.List(request);
@@ -66,7 +95,7 @@ absl::Status FileSystem::FetchListing(rpc::Channel& host, NodeId dir) {
       continue;
     }
     if (reply.error != 0) return ErrnoError(reply.error);
-    absl::Status stored = StoreListing(host, *view, reply, asked, at);
+    absl::Status stored = StoreListing(host, listing, reply);
     if (!absl::IsAborted(stored)) return stored;
   }
   return absl::AbortedError("the directory changes faster than it is listed");
@@ -88,58 +117,85 @@ absl::Status FileSystem::Relocate(rpc::Channel& host, const NodeView& node) {
   return ErrnoError(ESTALE);
 }
 
-absl::Status FileSystem::StoreListing(rpc::Channel& host, const NodeView& dir,
-                                      ListReply& page, Stamp asked,
-                                      Instant at) {
-  if (page.unchanged) {
-    listings_confirmed_.fetch_add(1, std::memory_order_relaxed);
-    tree_.ConfirmListing(dir.node, page.dir, asked, at);
-    return absl::OkStatus();
-  }
-  listings_fetched_.fetch_add(1, std::memory_order_relaxed);
-  std::vector<NodeId> invalidate;
-  const bool one_page = page.cursor == 0;
-  uint64_t entries = page.entries.size();
+absl::Status FileSystem::StoreListing(rpc::Channel& host, Listing& listing,
+                                      ListReply& page) {
+  const NodeId dir = listing.dir.node;
   {
     absl::MutexLock lock(&apply_mu_);
-    if (tree_.IsLate(dir.node, asked)) return absl::AbortedError("late");
-    tree_.ApplyListing(dir.node, absl::MakeSpan(page.entries), asked, at,
-                       invalidate);
+    const uint64_t journal = journal_.load(std::memory_order_relaxed);
+    if (page.leased && page.pos.journal_id == journal) listing.lease = journal;
+    if (page.unchanged) {
+      listings_confirmed_.fetch_add(1, std::memory_order_relaxed);
+      InvalidatePages(dir, tree_.ConfirmListing(dir, page.dir, listing.asked,
+                                                listing.at, listing.lease != 0));
+      cache::Edit edit;
+      edit.SetLease(page.dir.id, listing.lease);
+      cache_.Commit(std::move(edit));
+      return absl::OkStatus();
+    }
+    if (tree_.IsLate(dir, listing.asked)) return absl::AbortedError("late");
+    listings_fetched_.fetch_add(1, std::memory_order_relaxed);
+    if (listing.dir.kernel_keeps_names) {
+      listing.diff.emplace(cache_, page.dir.id);
+    }
+    const bool one_page = page.cursor == 0;
     if (!one_page) cache_.BeginListing(page.dir);
-    cache_.PutListing(page.dir, page.entries, page.digest, one_page);
+    TakePage(listing, page);
+    cache_.PutListing(page.dir, page.entries, page.digest, one_page,
+                      listing.lease);
     if (one_page) {
-      InvalidatePages(dir.node, tree_.FinishListing(dir.node, page.dir, entries,
-                                                    asked, at));
+      FinishListing(listing, page.dir);
+      return absl::OkStatus();
     }
   }
-  for (NodeId node : invalidate) invalidations_.pages(node);
-  return one_page ? absl::OkStatus()
-                  : StorePages(host, dir, page.cursor, entries, asked, at);
+  return StorePages(host, listing, page.cursor);
 }
 
-absl::Status FileSystem::StorePages(rpc::Channel& host, const NodeView& dir,
-                                    uint64_t cursor, uint64_t entries,
-                                    Stamp asked, Instant at) {
+void FileSystem::TakePage(Listing& listing, ListReply& page) {
   std::vector<NodeId> invalidate;
+  // Before the tree changes them: what the cache has is compared to the host's.
+  if (listing.diff) listing.diff->Add(page.entries);
+  tree_.ApplyListing(listing.dir.node, absl::MakeSpan(page.entries),
+                     listing.asked, listing.at, invalidate);
+  listing.entries += page.entries.size();
+  // At once, not at the end, which a lost connection may keep from coming.
+  for (NodeId node : invalidate) invalidations_.pages(node);
+}
+
+void FileSystem::FinishListing(Listing& listing, const Attr& dir) {
+  const NodeId node = listing.dir.node;
+  if (listing.diff) {
+    listing.diff->Finish();
+    for (const std::string& name : listing.diff->names()) {
+      invalidations_.entry(node, name);
+    }
+  }
+  InvalidatePages(node,
+                  tree_.FinishListing(node, dir, listing.entries, listing.asked,
+                                      listing.at, listing.lease != 0));
+  // What happened while nobody told; otherwise the journal will tell.
+  if (listing.diff && listing.dir.missed_events) {
+    invalidations_.raise(listing.diff->Injections(node));
+  }
+}
+
+absl::Status FileSystem::StorePages(rpc::Channel& host, Listing& listing,
+                                    uint64_t cursor) {
   while (true) {
     ListReply page = host.ListMore(cursor);
     // The cursor went with its connection: from the start.
     if (page.error == ESTALE) return absl::AbortedError("cursor lost");
     if (page.error != 0) return ErrnoError(page.error);
-    entries += page.entries.size();
     cursor = page.cursor;
     absl::MutexLock lock(&apply_mu_);
-    if (tree_.IsLate(dir.node, asked)) return absl::AbortedError("late");
-    tree_.ApplyListing(dir.node, absl::MakeSpan(page.entries), asked, at,
-                       invalidate);
-    // At once, not at the end, which a lost connection may keep from coming.
-    for (NodeId node : invalidate) invalidations_.pages(node);
-    invalidate.clear();
+    if (tree_.IsLate(listing.dir.node, listing.asked)) {
+      return absl::AbortedError("late");
+    }
+    TakePage(listing, page);
     cache_.PutListing(page.dir, page.entries, {}, false);
     if (cursor != 0) continue;
-    cache_.SealListing(page.dir, page.digest);
-    InvalidatePages(dir.node, tree_.FinishListing(dir.node, page.dir, entries,
-                                                  asked, at));
+    cache_.SealListing(page.dir, page.digest, listing.lease);
+    FinishListing(listing, page.dir);
     return absl::OkStatus();
   }
 }

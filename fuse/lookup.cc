@@ -19,7 +19,7 @@ FileSystem::FileSystem(FileSystemOptions options, cache::Cache& cache,
       cache_(cache),
       clock_(clock),
       invalidations_(std::move(invalidations)),
-      tree_(root) {}
+      tree_(root, /*kernel_asks=*/!options.leases) {}
 
 FileSystem::~FileSystem() = default;
 
@@ -84,11 +84,14 @@ absl::StatusOr<Entry> FileSystem::LookupInCache(const NodeView& dir,
                     ? cache_.GetNode(found.id)
                     : std::nullopt;
   if (!record) {
+    // Not for good: a listing that the cache lost is fetched again.
+    tree_.ExpireListing(dir.node);
     unknown = true;
     return Entry();
   }
   const Tree::Bound bound =
-      tree_.Bind(dir.node, name, record->attr, dir.listing_at);
+      tree_.Bind(dir.node, name, record->attr,
+                 std::min(dir.listing_at, clock_.Now()));
   return MakeEntry(bound, dir.listing_at);
 }
 
@@ -161,6 +164,7 @@ absl::StatusOr<DirPage> FileSystem::ReadDir(rpc::Channel& host, NodeId dir,
   if (listed.ok() && ReadDirFromCache(*view, after, limit, page)) return page;
   // A cache that cannot keep the listing (a dropped edit, no space) must not
   // cost more than time.
+  tree_.ExpireListing(dir);
   return ReadDirFromHost(host, *view, after, limit);
 }
 
@@ -215,7 +219,8 @@ absl::StatusOr<DirPage> FileSystem::ReadDirFromHost(rpc::Channel& host,
 
 Entry FileSystem::Bind(NodeId dir, const DirItem& item, Instant fresh_at) {
   if (item.attr.id.IsNull()) return Entry();
-  const Tree::Bound bound = tree_.Bind(dir, item.name, item.attr, fresh_at);
+  const Tree::Bound bound = tree_.Bind(dir, item.name, item.attr,
+                                       std::min(fresh_at, clock_.Now()));
   return MakeEntry(bound, fresh_at);
 }
 

@@ -2,9 +2,7 @@
 
 namespace warmfs::fuse {
 
-Notifier::Notifier(std::function<void(NodeId)> pages,
-                   std::function<void(NodeId, const std::string&)> entry)
-    : pages_(std::move(pages)), entry_(std::move(entry)) {
+Notifier::Notifier(Kernel kernel) : kernel_(std::move(kernel)) {
   thread_ = std::thread([this] { Loop(); });
 }
 
@@ -19,12 +17,28 @@ Notifier::~Notifier() {
 void Notifier::Pages(NodeId node) {
   if (node == 0) return;
   absl::MutexLock lock(&mu_);
-  pages_queue_.insert(node);
+  queue_.pages.insert(node);
+}
+
+void Notifier::Attr(NodeId node) {
+  if (node == 0) return;
+  absl::MutexLock lock(&mu_);
+  queue_.attrs.insert(node);
 }
 
 void Notifier::Entry(NodeId dir, std::string_view name) {
   absl::MutexLock lock(&mu_);
-  if (entry_queue_.size() < kMaxEntries) entry_queue_.emplace(dir, name);
+  queue_.entries.emplace(dir, name);
+}
+
+void Notifier::After(std::function<void()> then) {
+  absl::MutexLock lock(&mu_);
+  queue_.then.push_back(std::move(then));
+}
+
+void Notifier::AwaitRoom() {
+  absl::MutexLock lock(&mu_);
+  mu_.Await(absl::Condition(this, &Notifier::HasRoom));
 }
 
 uint64_t Notifier::sent() const {
@@ -32,20 +46,28 @@ uint64_t Notifier::sent() const {
   return sent_;
 }
 
+size_t Notifier::queued() const {
+  absl::MutexLock lock(&mu_);
+  return queue_.size();
+}
+
 void Notifier::Loop() {
   while (true) {
-    absl::flat_hash_set<NodeId> pages;
-    absl::flat_hash_set<Name> entries;
+    Queue batch;
     {
       absl::MutexLock lock(&mu_);
       mu_.Await(absl::Condition(this, &Notifier::Pending));
       if (stop_) return;
-      pages.swap(pages_queue_);
-      entries.swap(entry_queue_);
-      sent_ += pages.size() + entries.size();
+      std::swap(batch, queue_);
+      sent_ += batch.size();
     }
-    for (const auto& [dir, name] : entries) entry_(dir, name);
-    for (NodeId node : pages) pages_(node);
+    // Names first: who looks one up again is given attributes that are fresh.
+    for (const auto& [dir, name] : batch.entries) kernel_.entry(dir, name);
+    for (NodeId node : batch.pages) kernel_.pages(node);
+    for (NodeId node : batch.attrs) {
+      if (!batch.pages.contains(node)) kernel_.attr(node);
+    }
+    for (const auto& then : batch.then) then();
   }
 }
 

@@ -5,9 +5,10 @@
 // worker ever sends one: it is queued here, and this thread, which no request
 // needs, sends it.
 //
-// The queue holds each node once, so it is bounded by the nodes that the kernel
-// knows; entries to drop are bounded by kMaxEntries, beyond which they are left
-// to their time-out. Thread-safe.
+// What is queued is sent, always: under a lease the kernel would keep it for
+// ever. Each node and name is in the queue once. It grows with what workers and
+// events ask for while the thread is held up in the kernel; who produces events
+// in numbers waits for AwaitRoom first. Thread-safe.
 
 #ifndef WARMFS_FUSE_NOTIFIER_H_
 #define WARMFS_FUSE_NOTIFIER_H_
@@ -17,6 +18,7 @@
 #include <string_view>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_set.h"
@@ -27,31 +29,52 @@ namespace warmfs::fuse {
 
 class Notifier {
  public:
-  static constexpr size_t kMaxEntries = 4096;
+  static constexpr size_t kRoom = 16384;
 
-  Notifier(std::function<void(NodeId)> pages,
-           std::function<void(NodeId, const std::string&)> entry);
-  // Sends nothing more; what is queued is dropped.
+  // How a notification is sent. Called on the notifier's thread.
+  struct Kernel {
+    std::function<void(NodeId)> pages;  // and attributes
+    std::function<void(NodeId)> attr;
+    std::function<void(NodeId, const std::string&)> entry;
+  };
+
+  explicit Notifier(Kernel kernel);
+  // Sends nothing more; what is queued is dropped, what waits is not called.
   ~Notifier();
 
   void Pages(NodeId node);
+  void Attr(NodeId node);
   void Entry(NodeId dir, std::string_view name);
+  // Calls this on the notifier's thread once all that was queued before is sent.
+  void After(std::function<void()> then);
+  // Waits until fewer than kRoom wait to be sent, or until the end.
+  void AwaitRoom();
 
   uint64_t sent() const;
+  size_t queued() const;
 
  private:
   using Name = std::pair<NodeId, std::string>;
+  struct Queue {
+    absl::flat_hash_set<NodeId> pages;
+    absl::flat_hash_set<NodeId> attrs;
+    absl::flat_hash_set<Name> entries;
+    std::vector<std::function<void()>> then;
+
+    size_t size() const { return pages.size() + attrs.size() + entries.size(); }
+  };
 
   void Loop();
   bool Pending() const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
-    return stop_ || !pages_queue_.empty() || !entry_queue_.empty();
+    return stop_ || queue_.size() > 0 || !queue_.then.empty();
+  }
+  bool HasRoom() const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+    return stop_ || queue_.size() < kRoom;
   }
 
-  const std::function<void(NodeId)> pages_;
-  const std::function<void(NodeId, const std::string&)> entry_;
+  const Kernel kernel_;
   mutable absl::Mutex mu_;
-  absl::flat_hash_set<NodeId> pages_queue_ ABSL_GUARDED_BY(mu_);
-  absl::flat_hash_set<Name> entry_queue_ ABSL_GUARDED_BY(mu_);
+  Queue queue_ ABSL_GUARDED_BY(mu_);
   uint64_t sent_ ABSL_GUARDED_BY(mu_) = 0;
   bool stop_ ABSL_GUARDED_BY(mu_) = false;
   std::thread thread_;

@@ -2,81 +2,11 @@
 
 #include <algorithm>
 
+#include "fuse/tree_nodes.h"
+
 namespace warmfs::fuse {
-namespace {
 
-constexpr size_t kChunkNodes = 1024;
-
-}  // namespace
-
-struct Tree::Node {
-  Attr attr;
-  std::string name;
-  NodeId id = 0;
-  NodeId parent = 0;  // 0: placeless, or the root
-  uint64_t lookups = 0;
-  Stamp changed = 0;
-  Instant attr_at = 0;
-  Instant listing_at = 0;
-  Instant relisted_at = 0;
-  Instant racy_read_at = 0;
-  uint32_t children = 0;
-  uint32_t listing_entries = 0;
-  uint16_t changes_under_way = 0;
-  bool used = false;
-  bool orphan = false;
-  bool attr_uncertain = false;
-};
-
-// Nodes live in chunks that never move; a NodeId is a position in them plus 1,
-// used again once its node is gone (the kernel has forgotten it then). The hash
-// set holds positions only and finds by the FileId in the node.
-struct Tree::Index {
-  struct Hash {
-    using is_transparent = void;
-    const Index* index;
-    size_t operator()(uint32_t position) const {
-      return absl::HashOf(index->at(position).attr.id);
-    }
-    size_t operator()(const FileId& id) const { return absl::HashOf(id); }
-  };
-  struct Eq {
-    using is_transparent = void;
-    const Index* index;
-    bool operator()(uint32_t a, uint32_t b) const { return a == b; }
-    bool operator()(uint32_t a, const FileId& b) const {
-      return index->at(a).attr.id == b;
-    }
-    bool operator()(const FileId& a, uint32_t b) const {
-      return index->at(b).attr.id == a;
-    }
-  };
-
-  Index() : by_id(0, Hash{this}, Eq{this}) {}
-
-  Node& at(uint32_t position) const {
-    return chunks[position / kChunkNodes][position % kChunkNodes];
-  }
-
-  uint32_t Allocate() {
-    if (!free.empty()) {
-      const uint32_t position = free.back();
-      free.pop_back();
-      return position;
-    }
-    if (next == chunks.size() * kChunkNodes) {
-      chunks.push_back(std::make_unique<Node[]>(kChunkNodes));
-    }
-    return next++;
-  }
-
-  std::vector<std::unique_ptr<Node[]>> chunks;
-  std::vector<uint32_t> free;
-  uint32_t next = 0;
-  absl::flat_hash_set<uint32_t, Hash, Eq> by_id;
-};
-
-Tree::Tree(const Attr& root) {
+Tree::Tree(const Attr& root, bool kernel_asks) : kernel_asks_(kernel_asks) {
   absl::MutexLock lock(&mu_);
   index_ = std::make_unique<Index>();
   Make(root).lookups = 1;  // the kernel never forgets the root
@@ -146,6 +76,7 @@ void Tree::FreeIfUnused(Node* node) {
   while (node != nullptr && node->lookups == 0 && node->children == 0 &&
          node->changes_under_way == 0) {
     forgotten_change_ = std::max(forgotten_change_, node->changed);
+    Lease(*node, false);
     index_->by_id.erase(static_cast<uint32_t>(node->id - 1));
     index_->free.push_back(node->id - 1);
     Node* above = Get(node->parent);
@@ -180,7 +111,13 @@ NodeView Tree::ViewOf(const Node& n) const {
   view.parent = n.parent;
   view.name = n.name;
   view.placeless = n.parent == 0 && n.id != kRootNode;
-  view.listing_at = n.listing_at;
+  view.listing_at = n.leased ? kForever : n.listing_at;
+  view.leased = n.leased;
+  view.kernel_keeps_names = n.kernel_keeps_names;
+  view.doubted = n.doubted;
+  view.missed_events = n.missed_events;
+  view.told_by_event = n.told_by_event;
+  view.changing = n.changes_under_way > 0;
   view.listing_entries = n.listing_entries;
   view.racy_read_at = n.racy_read_at;
   view.attr_fresh_at = FreshAt(n);
@@ -190,9 +127,12 @@ NodeView Tree::ViewOf(const Node& n) const {
 
 Instant Tree::FreshAt(const Node& n) const {
   if (n.attr_uncertain) return 0;
+  // The root is in no directory, but its own lease covers it.
+  if (n.id == kRootNode && n.leased) return kForever;
   const Node* above = Get(n.parent);
   // In the listing since it last differed, so confirmed whenever it was.
   if (above != nullptr && n.attr_at != 0 && n.attr_at >= above->relisted_at) {
+    if (above->leased) return kForever;
     return std::max(n.attr_at, above->listing_at);
   }
   return n.attr_at;
@@ -244,26 +184,30 @@ PageEffect Tree::Update(Node& n, const Attr& attr, Stamp asked, Instant at) {
   const Attr old = std::exchange(n.attr, attr);
   const bool known = n.attr_at != 0;
   n.attr_at = std::max(n.attr_at, at);
-  n.attr_uncertain = false;
+  n.attr_uncertain = n.told_by_event = false;
   if (!known) return PageEffect::kNone;
   if (old.version() != attr.version()) {
     n.racy_read_at = 0;
     // A directory that has changed is listed again, however fresh its listing
     // was: the kernel would keep the old one under the new mtime.
-    n.listing_at = 0;
+    Doubt(n);
     // The kernel drops its pages by itself when it sees another mtime or size
     // (FUSE_AUTO_INVAL_DATA), and a listing for another mtime. A change that
     // kept them is for us to tell.
     const bool kernel_sees =
-        old.mtime != attr.mtime ||
-        (attr.IsRegular() && old.size != attr.size);
+        kernel_asks_ && (old.mtime != attr.mtime ||
+                         (attr.IsRegular() && old.size != attr.size));
     return kernel_sees ? PageEffect::kNone : PageEffect::kInvalidate;
   }
   // The kernel may hold what was read (bytes, or a listing) while the version
-  // could not yet be trusted. Now it can: have it read once more.
-  if (n.racy_read_at != 0 && !attr.racy) {
+  // could not yet be trusted. Now it can: have it read once more. Under a lease
+  // there was nothing to fear: an event would have told.
+  const Node* above = Get(n.parent);
+  const bool watched = n.leased || (above != nullptr && above->leased &&
+                                    !n.attr.IsDirectory());
+  if (n.racy_read_at != 0 && !attr.racy && !watched) {
     n.racy_read_at = 0;
-    n.listing_at = 0;
+    Doubt(n);
     return PageEffect::kInvalidate;
   }
   return PageEffect::kNone;
@@ -275,14 +219,17 @@ PageEffect Tree::Apply(const Attr& attr, Stamp asked, Instant at) {
   return n == nullptr ? PageEffect::kNone : Update(*n, attr, asked, at);
 }
 
-void Tree::ConfirmListing(NodeId dir, const Attr& attr, Stamp asked,
-                          Instant at) {
+PageEffect Tree::ConfirmListing(NodeId dir, const Attr& attr, Stamp asked,
+                                Instant at, bool leased) {
   absl::MutexLock lock(&mu_);
   Node* n = Get(dir);
-  if (n == nullptr || n->changed > asked) return;
-  Update(*n, attr, asked, at);
+  if (n == nullptr || n->changed > asked) return PageEffect::kNone;
+  const PageEffect effect = Update(*n, attr, asked, at);
   n->listing_at = at;
+  n->doubted = n->missed_events = false;
+  Lease(*n, leased);
   if (attr.racy) n->racy_read_at = at;
+  return effect;
 }
 
 void Tree::ApplyListing(NodeId dir, absl::Span<DirEntry> entries, Stamp asked,
@@ -304,18 +251,21 @@ void Tree::ApplyListing(NodeId dir, absl::Span<DirEntry> entries, Stamp asked,
 }
 
 PageEffect Tree::FinishListing(NodeId dir, const Attr& attr, uint32_t entries,
-                               Stamp asked, Instant at) {
+                               Stamp asked, Instant at, bool leased) {
   absl::MutexLock lock(&mu_);
   Node* n = Get(dir);
   if (n == nullptr || n->changed > asked) return PageEffect::kNone;
   const bool same_mtime = n->attr.mtime == attr.mtime;
-  const bool listed_before = n->relisted_at != 0;
+  const bool listed_before = n->relisted_at != 0 || n->kernel_keeps_names;
   Update(*n, attr, asked, at);
   n->listing_at = n->relisted_at = at;
+  n->doubted = n->missed_events = false;
+  Lease(*n, leased);
   n->listing_entries = entries;
   n->racy_read_at = attr.racy ? at : 0;
-  return listed_before && same_mtime ? PageEffect::kInvalidate
-                                     : PageEffect::kNone;
+  return listed_before && (same_mtime || !kernel_asks_)
+             ? PageEffect::kInvalidate
+             : PageEffect::kNone;
 }
 
 bool Tree::IsLate(NodeId dir, Stamp asked) const {
@@ -326,7 +276,7 @@ bool Tree::IsLate(NodeId dir, Stamp asked) const {
 
 void Tree::ExpireListing(NodeId dir) {
   absl::MutexLock lock(&mu_);
-  if (Node* n = Get(dir)) n->listing_at = 0;
+  if (Node* n = Get(dir)) Doubt(*n);
 }
 
 void Tree::ExpireAttr(NodeId node) {
@@ -370,6 +320,7 @@ bool Tree::EndChange(NodeId node, Stamp begun, const Change* change,
     n->attr_at = at;
   }
   n->attr_uncertain = overlapped || change == nullptr;
+  n->told_by_event = false;
   FreeIfUnused(n);
   return expected;
 }
@@ -395,6 +346,7 @@ void Tree::Unlink(const FileId& id, NodeId parent, std::string_view name,
   n->attr = after;
   n->attr_at = at;
   n->changed = ++stamp_;
+  n->told_by_event = false;
   n->orphan = n->orphan || kept;
   if (n->parent == parent && n->name == name) Unplace(*n);
 }
@@ -406,7 +358,7 @@ uint64_t Tree::size() const {
 
 uint64_t Tree::memory_bytes() const {
   absl::ReaderMutexLock lock(&mu_);
-  return index_->chunks.size() * kChunkNodes * sizeof(Node) +
+  return index_->chunks.size() * Index::kChunkNodes * sizeof(Node) +
          index_->by_id.capacity() * (sizeof(uint32_t) + 1);
 }
 

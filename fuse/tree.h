@@ -11,6 +11,16 @@
 // fresh as the last reply that carried them (`attr_at`), or as its directory's
 // last confirmation if they have been in that listing since it last differed.
 //
+// Under a lease (fuse/leases.h) a directory's listing, and the attributes of what
+// is in it, are fresh for ever: kForever stands for the instant. What casts doubt
+// on a listing ends that until it is listed again (ExpireListing), or the lease
+// itself ends (VoidLeases, Revoke).
+//
+// Races with events of the host's journal. An event that is applied stamps its
+// nodes as a change of our own does, so an answer to a question that was asked
+// before is not applied over it. `told_by_event` tells which of the two a node's
+// attributes are from; events among themselves are in order (fuse/decide.h).
+//
 // Races with our own changes. A reply to a question that was asked before one
 // of our own changes ended may be older than that change. So: a stamp is taken
 // before a question is sent; a change gives its nodes a new stamp when its reply
@@ -44,6 +54,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "fuse/clock.h"
 #include "schema/ops.h"
@@ -76,11 +87,21 @@ struct NodeView {
   // When content, or a listing, was last fetched under racy attributes; 0 once
   // it has been fetched under others.
   Instant racy_read_at = 0;
+  bool leased = false;         // of a directory: listing_at is kForever
+  // The kernel may hold names of this directory without a time limit.
+  bool kernel_keeps_names = false;
+  bool doubted = false;        // listed again before a lease counts
+  bool missed_events = false;  // differences of the next listing are raised
+  bool told_by_event = false;  // the attributes are from the journal
+  bool changing = false;       // a change of our own is under way
 };
 
 class Tree {
  public:
-  explicit Tree(const Attr& root);
+  // kernel_asks: the kernel looks at attributes again after a while, and drops
+  // by itself what they tell to be old. Otherwise it keeps what it has until it
+  // is told.
+  explicit Tree(const Attr& root, bool kernel_asks = true);
   ~Tree();
 
   Stamp Now() const;
@@ -106,7 +127,8 @@ class Tree {
   // Whether the kernel's pages are still right is for the caller to act on.
   PageEffect Apply(const Attr& attr, Stamp asked, Instant at);
   // The host confirmed the listing of `dir` as it was.
-  void ConfirmListing(NodeId dir, const Attr& attr, Stamp asked, Instant at);
+  PageEffect ConfirmListing(NodeId dir, const Attr& attr, Stamp asked, Instant at,
+                      bool leased = false);
   // The listing of `dir` is new; these are (some of) its entries. Nodes known
   // among them are updated and put in their place; those whose pages must go
   // are appended to `invalidate`. Where a change of our own is newer than the
@@ -116,7 +138,7 @@ class Tree {
   // All entries of the new listing were applied. kInvalidate: the kernel may hold
   // the old listing, and the directory's mtime does not tell it that it is old.
   PageEffect FinishListing(NodeId dir, const Attr& attr, uint32_t entries,
-                     Stamp asked, Instant at);
+                           Stamp asked, Instant at, bool leased = false);
   // A listing of `dir` asked for at that stamp may be older than a change of
   // ours.
   bool IsLate(NodeId dir, Stamp asked) const;
@@ -141,6 +163,25 @@ class Tree {
   void Unlink(const FileId& id, NodeId parent, std::string_view name,
               const Attr& after, bool kept, Instant at);
 
+  // --- leases and events ---
+  // The listing that the cache has of `dir` is under a lease, unless it is in
+  // doubt; false then.
+  bool ResumeLease(NodeId dir);
+  // Directories that were leased until now, all of them.
+  std::vector<NodeId> VoidLeases();
+  void Revoke(const FileId& dir);
+  // An event tells the attributes of an object; the answer is its node, 0 if it
+  // is not known.
+  NodeId ApplyEvent(const Attr& attr, Instant at);
+  // An event is about the node: what was asked about it before is late.
+  void Touch(NodeId node);
+  // Has a change or an event been applied to the node since that stamp?
+  bool ChangedSince(NodeId node, Stamp asked) const;
+  // Waits until no change of our own is under way on the node, at most so long;
+  // its reply tells whether an event is its echo.
+  void AwaitChanges(NodeId node, absl::Duration limit) const;
+
+  uint64_t leases() const;
   uint64_t size() const;
   uint64_t memory_bytes() const;
   void ForEach(const std::function<void(const NodeView&)>& visit) const;
@@ -148,7 +189,6 @@ class Tree {
  private:
   struct Node;
   struct Index;
-  struct ById;
 
   Node* Get(NodeId node) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   Node* GetById(const FileId& id) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
@@ -160,13 +200,17 @@ class Tree {
   void FreeIfUnused(Node* node) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   PageEffect Update(Node& node, const Attr& attr, Stamp asked, Instant at)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Lease(Node& dir, bool leased) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Doubt(Node& dir) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::string PathOf(const Node& node) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   NodeView ViewOf(const Node& node) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   Instant FreshAt(const Node& node) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
 
+  const bool kernel_asks_;
   mutable absl::Mutex mu_;
   Stamp stamp_ ABSL_GUARDED_BY(mu_) = 1;
   Stamp forgotten_change_ ABSL_GUARDED_BY(mu_) = 0;
+  uint64_t leases_ ABSL_GUARDED_BY(mu_) = 0;
   std::unique_ptr<Index> index_ ABSL_GUARDED_BY(mu_);
 };
 

@@ -28,6 +28,14 @@ class Kernel {
     absl::MutexLock lock(&mu_);
     entries_.emplace_back(dir, name);
   }
+  void Attr(NodeId node) {
+    absl::MutexLock lock(&mu_);
+    attrs_.push_back(node);
+  }
+  std::vector<NodeId> attrs() {
+    absl::MutexLock lock(&mu_);
+    return attrs_;
+  }
   void Block() {
     absl::MutexLock lock(&mu_);
     go_on_ = false;
@@ -64,17 +72,19 @@ class Kernel {
   bool go_on_ ABSL_GUARDED_BY(mu_) = true;
   bool busy_ ABSL_GUARDED_BY(mu_) = false;
   std::vector<NodeId> pages_ ABSL_GUARDED_BY(mu_);
+  std::vector<NodeId> attrs_ ABSL_GUARDED_BY(mu_);
   std::vector<std::pair<NodeId, std::string>> entries_ ABSL_GUARDED_BY(mu_);
 };
 
 class NotifierTest : public testing::Test {
  protected:
   void Start() {
-    notifier_ = std::make_unique<Notifier>(
-        [this](NodeId node) { kernel_.Pages(node); },
-        [this](NodeId dir, const std::string& name) {
+    notifier_ = std::make_unique<Notifier>(Notifier::Kernel{
+        .pages = [this](NodeId node) { kernel_.Pages(node); },
+        .attr = [this](NodeId node) { kernel_.Attr(node); },
+        .entry = [this](NodeId dir, const std::string& name) {
           kernel_.Entry(dir, name);
-        });
+        }});
   }
   // The notifier's thread is within the kernel, for node 1.
   void StartBlocked() {
@@ -155,16 +165,63 @@ TEST_F(NotifierTest, AnIdleOneEnds) {
   EXPECT_TRUE(kernel_.pages().empty());
 }
 
-TEST_F(NotifierTest, EntriesAreBounded) {
+// Under a lease the kernel would keep what it is not told to drop.
+TEST_F(NotifierTest, NothingThatIsQueuedIsLost) {
   StartBlocked();
-  for (size_t i = 0; i < Notifier::kMaxEntries + 1'000; ++i) {
+  constexpr size_t kMany = 2 * Notifier::kRoom;
+  for (size_t i = 0; i < kMany; ++i) notifier_->Entry(1, std::to_string(i));
+  EXPECT_EQ(notifier_->queued(), kMany);
+  kernel_.Unblock();
+  kernel_.AwaitEntries(kMany);
+}
+
+TEST_F(NotifierTest, WhoProducesManyWaitsForRoom) {
+  StartBlocked();
+  for (size_t i = 0; i < Notifier::kRoom; ++i) {
     notifier_->Entry(1, std::to_string(i));
   }
+  absl::Notification passed;
+  std::thread producer([&] {
+    notifier_->AwaitRoom();
+    passed.Notify();
+  });
+  EXPECT_FALSE(passed.HasBeenNotified());
   kernel_.Unblock();
-  kernel_.AwaitEntries(Notifier::kMaxEntries);
-  notifier_->Pages(9);
-  kernel_.AwaitPages(2);
-  EXPECT_EQ(kernel_.entries().size(), Notifier::kMaxEntries);
+  producer.join();
+  EXPECT_TRUE(passed.HasBeenNotified());
+  EXPECT_LT(notifier_->queued(), Notifier::kRoom);
+}
+
+TEST_F(NotifierTest, WhatComesAfterComesAfterAllThatWasQueued) {
+  StartBlocked();
+  notifier_->Entry(1, "a");
+  notifier_->Pages(2);
+  notifier_->Attr(3);
+  size_t pages = 0, attrs = 0, entries = 0;
+  absl::Notification after;
+  notifier_->After([&] {
+    pages = kernel_.pages().size();
+    attrs = kernel_.attrs().size();
+    entries = kernel_.entries().size();
+    after.Notify();
+  });
+  kernel_.Unblock();
+  after.WaitForNotification();
+  EXPECT_EQ(pages, 2u);  // the first one is the blocker's
+  EXPECT_EQ(attrs, 1u);
+  EXPECT_EQ(entries, 1u);
+}
+
+TEST_F(NotifierTest, AttributesGoWithThePages) {
+  StartBlocked();
+  notifier_->Pages(2);
+  notifier_->Attr(2);
+  notifier_->Attr(3);
+  absl::Notification after;
+  notifier_->After([&] { after.Notify(); });
+  kernel_.Unblock();
+  after.WaitForNotification();
+  EXPECT_EQ(kernel_.attrs(), std::vector<NodeId>{3});
 }
 
 // Queuing never waits for the kernel: a worker that does would be a deadlock.

@@ -1,0 +1,44 @@
+// What a file system is made from: its options, and the way to the kernel for
+// what it must be told. Values.
+
+#ifndef WARMFS_FUSE_FILE_SYSTEM_OPTIONS_H_
+#define WARMFS_FUSE_FILE_SYSTEM_OPTIONS_H_
+
+#include <cstdint>
+#include <functional>
+#include <string_view>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "fuse/injection.h"
+#include "fuse/tree.h"
+
+namespace warmfs::fuse {
+
+// The kernel must drop what it holds, and then its watchers are to be told.
+// Called from any thread; queues.
+struct Invalidations {
+  std::function<void(NodeId)> pages = [](NodeId) {};  // and attributes
+  std::function<void(NodeId)> attr = [](NodeId) {};
+  std::function<void(NodeId, std::string_view)> entry =
+      [](NodeId, std::string_view) {};
+  // After what was dropped before.
+  std::function<void(std::vector<Injection>)> raise =
+      [](std::vector<Injection>) {};
+};
+
+struct FileSystemOptions {
+  absl::Duration ttl = absl::Seconds(1);
+  // The host has a journal, and somebody follows it (fuse/follower.h).
+  bool leases = false;
+  bool read_only = false;
+  // The host's user, and whom the VM sees instead.
+  uint32_t host_uid = 0;
+  uint32_t host_gid = 0;
+  uint32_t vm_uid = 0;
+  uint32_t vm_gid = 0;
+};
+
+}  // namespace warmfs::fuse
+
+#endif  // WARMFS_FUSE_FILE_SYSTEM_OPTIONS_H_
