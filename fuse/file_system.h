@@ -139,6 +139,8 @@ class FileSystem {
   uint64_t listings_fetched() const { return listings_fetched_; }
 
  private:
+  friend class InjectedNames;
+
   // Above this, a directory is not listed again to answer for one name.
   static constexpr uint32_t kBigDirectory = 10'000;
 
