@@ -138,6 +138,7 @@ class FileSystem {
 
  private:
   friend class Applier;
+  friend class InjectedNames;
 
   // Above this, a directory is not listed again to answer for one name.
   static constexpr uint32_t kBigDirectory = 10'000;

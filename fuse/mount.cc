@@ -51,6 +51,22 @@ json RequestsJson(const RequestCounts& requests) {
   return {{"total", requests.Total()}, {"by_kind", by_kind}};
 }
 
+json InjectionsJson(const Injector& injector) {
+  const InjectorCounters counters = injector.counters();
+  json raised = json::object(), failed = json::object();
+  for (size_t i = 0; i < counters.raised.size(); ++i) {
+    if (counters.raised[i] == 0) continue;
+    raised[std::string(InjectionName(static_cast<InjectionKind>(i)))] =
+        counters.raised[i];
+  }
+  for (const auto& [error, count] : counters.failed) {
+    failed[strerrorname_np(error)] = count;
+  }
+  return {{"queued", injector.depth()},   {"raised", raised},
+          {"unseen", counters.unseen},    {"dropped", counters.dropped},
+          {"overdue", counters.overdue},  {"failed", failed}};
+}
+
 json CacheJson(cache::Cache& cache) {
   json out;
   cache::Inspector(cache).Execute(
@@ -125,7 +141,13 @@ absl::StatusOr<std::unique_ptr<Mount>> Mount::Start(MountOptions options) {
       [m](NodeId dir, const std::string& name) {
         m->session_->InvalidateEntry(dir, name);
       });
+  m->injector_ = std::make_unique<Injector>(
+      InjectorOptions{.mountpoint = m->options_.mountpoint}, m->share_->fs(),
+      m->session_->plans(), [m](NodeId dir, const std::string& name) {
+        m->session_->InvalidateEntry(dir, name);
+      });
   absl::Status mounted = m->session_->Mount();
+  if (mounted.ok()) mounted = m->injector_->Start();
   if (!mounted.ok()) return mounted;
   m->control_ = std::make_unique<ControlServer>(
       [m](const json& request, const Emit& emit) { m->Handle(request, emit); });
@@ -142,6 +164,7 @@ Mount::~Mount() {
     stop_ = true;
   }
   if (housekeeper_.joinable()) housekeeper_.join();
+  injector_.reset();
   notifier_.reset();
   session_.reset();
   // The control socket goes last: while it is there, the cache is in use.
@@ -154,7 +177,10 @@ void Mount::Run() {
   share_->cache().Flush();
 }
 
-void Mount::Unmount() { session_->Unmount(); }
+void Mount::Unmount() {
+  injector_->Stop();
+  session_->Unmount();
+}
 
 void Mount::Housekeep() {
   rpc::Channel host(share_->remote());
@@ -227,6 +253,7 @@ json Mount::Status() {
            {{"confirmed", fs.listings_confirmed()},
             {"fetched", fs.listings_fetched()}}},
           {"invalidations", notifier_->sent()},
+          {"injections", InjectionsJson(*injector_)},
           {"requests", RequestsJson(session_->requests())},
           {"rpc", RpcJson(remote)},
           {"cache", CacheJson(share_->cache())}};

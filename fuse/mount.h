@@ -19,6 +19,7 @@
 #include "fuse/clock.h"
 #include "fuse/control.h"
 #include "fuse/file_system.h"
+#include "fuse/injector.h"
 #include "fuse/notifier.h"
 #include "fuse/options.h"
 #include "fuse/session.h"
@@ -75,6 +76,7 @@ class Mount {
   std::unique_ptr<Share> share_;
   std::unique_ptr<Session> session_;
   std::unique_ptr<Notifier> notifier_;
+  std::unique_ptr<Injector> injector_;
   std::unique_ptr<ControlServer> control_;
   absl::Mutex mu_;
   bool stop_ ABSL_GUARDED_BY(mu_) = false;

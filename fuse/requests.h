@@ -19,6 +19,7 @@ enum class Op : uint8_t {
   kFsync, kOpenDir, kReadDir, kReadDirPlus, kReleaseDir, kFsyncDir, kStatFs,
   kSetXattr, kGetXattr, kListXattr, kRemoveXattr, kCreate, kGetLock, kSetLock,
   kFlock, kFallocate, kCopyFileRange, kLseek,
+  kInjected,  // of whatever kind, by the injector's own calls
   kCount
 };
 
@@ -31,7 +32,7 @@ inline constexpr std::array<std::string_view, static_cast<size_t>(Op::kCount)>
                 "readdirplus", "releasedir", "fsyncdir",  "statfs",
                 "setxattr",  "getxattr",   "listxattr",   "removexattr",
                 "create",    "getlk",      "setlk",       "flock",
-                "fallocate", "copy_file_range", "lseek"};
+                "fallocate", "copy_file_range", "lseek",     "injected"};
 
 class RequestCounts {
  public:

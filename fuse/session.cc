@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -63,6 +64,19 @@ absl::Status BadMountpoint(const std::string& mountpoint) {
   return absl::OkStatus();
 }
 
+// Of the mount that is seen only: the file system stays writable for the
+// injector, which has a mount of its own (mount_view.h). Without the privilege
+// the kernel goes on to allow what the file system then refuses (EROFS), which
+// differs for access(2) and for an open for writing that writes nothing.
+void ShowReadOnly(const std::string& mountpoint) {
+  mount_attr attr = {};
+  attr.attr_set = MOUNT_ATTR_RDONLY;
+  if (mount_setattr(AT_FDCWD, mountpoint.c_str(), 0, &attr, sizeof(attr)) != 0) {
+    spdlog::warn("{} is shown as writable ({}); changes are refused all the same",
+                 mountpoint, strerror(errno));
+  }
+}
+
 }  // namespace
 
 struct stat ToStat(const Attr& attr) {
@@ -114,12 +128,14 @@ Caller CallerOf(fuse_req_t req) {
 class Session::Impl {
  public:
   Impl(const MountOptions& options, FileSystem& fs, rpc::Remote& remote)
-      : options_(options), context_{options_, fs, remote, {}, nullptr} {
+      : options_(options), context_{options_, fs, remote, {}, {}, {}, nullptr} {
     ops_.init = OnInit;
     AddNameOperations(ops_);
     AddContentOperations(ops_);
     AddDirectoryOperations(ops_);
     AddLockOperations(ops_, options_.host_locks);
+    context_.served = ops_;
+    PutHandsFirst(ops_);
   }
 
   ~Impl() {
@@ -153,6 +169,7 @@ class Session::Impl {
     }
     fuse_set_log_func(nullptr);
     mounted_ = true;
+    if (options_.read_only) ShowReadOnly(options_.mountpoint);
     return absl::OkStatus();
   }
 
@@ -173,6 +190,7 @@ class Session::Impl {
 
   fuse_session* session() { return session_; }
   const RequestCounts& requests() const { return context_.requests; }
+  InjectionPlans& plans() { return context_.plans; }
 
  private:
   std::vector<std::string> MountFlags() const {
@@ -180,7 +198,6 @@ class Session::Impl {
         "fsname=" + options_.remote.endpoint, "subtype=warmfs",
         "default_permissions"};
     if (options_.allow_other) flags.push_back("allow_other");
-    if (options_.read_only) flags.push_back("ro");
     return flags;
   }
 
@@ -229,5 +246,6 @@ void Session::InvalidateEntry(NodeId dir, const std::string& name) {
 }
 
 const RequestCounts& Session::requests() const { return impl_->requests(); }
+InjectionPlans& Session::plans() { return impl_->plans(); }
 
 }  // namespace warmfs::fuse

@@ -17,6 +17,7 @@
 
 #include "absl/status/status.h"
 #include "fuse/file_system.h"
+#include "fuse/injection_plan.h"
 #include "fuse/options.h"
 #include "fuse/requests.h"
 #include "rpc/remote.h"
@@ -36,12 +37,13 @@ class Session {
   // Lazily, as umount -l does: those inside stay until they leave.
   void Unmount();
 
-  // For the file system's Invalidations: sends them to the kernel. On the
-  // notifier's thread only.
+  // For the file system's Invalidations: sends them to the kernel. On threads
+  // that no request waits for: the notifier's and the injector's.
   void InvalidatePages(NodeId node);
   void InvalidateEntry(NodeId dir, const std::string& name);
 
   const RequestCounts& requests() const;
+  InjectionPlans& plans();
 
  private:
   class Impl;

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "fuse/errors.h"
 #include "fuse/file_system.h"
+#include "fuse/injection_plan.h"
 #include "fuse/lock_waiter.h"
 #include "fuse/options.h"
 #include "fuse/requests.h"
@@ -23,6 +24,8 @@ struct SessionContext {
   FileSystem& fs;
   rpc::Remote& remote;
   RequestCounts requests;
+  InjectionPlans plans;
+  fuse_lowlevel_ops served;  // what serves all but the injector's hands
   std::unique_ptr<LockWaiter> lock_waiter;  // with host_locks
 };
 
@@ -64,6 +67,8 @@ void AddNameOperations(fuse_lowlevel_ops& ops);
 void AddContentOperations(fuse_lowlevel_ops& ops);
 void AddDirectoryOperations(fuse_lowlevel_ops& ops);
 void AddLockOperations(fuse_lowlevel_ops& ops, bool host_locks);
+// Goes before the others, as they are in SessionContext::served.
+void PutHandsFirst(fuse_lowlevel_ops& ops);
 
 }  // namespace warmfs::fuse
 

@@ -164,6 +164,14 @@ Tree::Bound Tree::Bind(NodeId parent, std::string_view name, const Attr& attr,
   return {n->id, n->attr, FreshAt(*n)};
 }
 
+Tree::Bound Tree::BindElsewhere(const Attr& attr) {
+  absl::MutexLock lock(&mu_);
+  Node* n = GetById(attr.id);
+  if (n == nullptr) n = &Make(attr);
+  ++n->lookups;
+  return {n->id, n->attr, FreshAt(*n)};
+}
+
 std::optional<FileId> Tree::Forget(NodeId node, uint64_t count) {
   absl::MutexLock lock(&mu_);
   Node* n = Get(node);

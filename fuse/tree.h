@@ -118,6 +118,10 @@ class Tree {
   };
   Bound Bind(NodeId parent, std::string_view name, const Attr& attr,
              Instant at);
+  // The same for an object that is not at a place by that: the kernel is told of
+  // it in a call of the injector. Its place stays what it is; made anew, it has
+  // none, and its attributes are not fresh.
+  Bound BindElsewhere(const Attr& attr);
   // The kernel drops `count` lookups. The answer is the node's FileId if it was
   // an orphan on the host and is now gone.
   std::optional<FileId> Forget(NodeId node, uint64_t count);

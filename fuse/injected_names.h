@@ -1,0 +1,41 @@
+// The file system's part in an injected call: what the kernel is told of a name
+// that a hand asks for. Nothing here asks the host.
+//
+// The truth is what the cache has. If the object is there according to it, it
+// is given as by any look-up. Otherwise it is something of the past, or not to
+// be seen yet: the kernel is given a node for it that has no place in the tree
+// because of that, and may believe nothing of it for longer than the call.
+//
+// Thread-safe. Takes FileSystem::apply_mu_, under which tree and cache agree.
+
+#ifndef WARMFS_FUSE_INJECTED_NAMES_H_
+#define WARMFS_FUSE_INJECTED_NAMES_H_
+
+#include <optional>
+#include <string_view>
+
+#include "fuse/entry.h"
+#include "fuse/file_system.h"
+
+namespace warmfs::fuse {
+
+class InjectedNames {
+ public:
+  explicit InjectedNames(FileSystem& fs) : fs_(fs) {}
+
+  // One lookup of the node is counted.
+  Entry Bind(NodeId dir, std::string_view name, const Attr& object);
+  // Nothing if the node is not known.
+  std::optional<Entry> AttrOf(NodeId node);
+
+  // What the cache says is at the name; nothing if it does not know. A null id:
+  // no such name.
+  std::optional<FileId> Truth(NodeId dir, std::string_view name);
+
+ private:
+  FileSystem& fs_;
+};
+
+}  // namespace warmfs::fuse
+
+#endif  // WARMFS_FUSE_INJECTED_NAMES_H_
