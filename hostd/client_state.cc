@@ -1,5 +1,8 @@
 #include "hostd/client_state.h"
 
+#include <algorithm>
+#include <atomic>
+#include <iterator>
 #include <utility>
 
 namespace warmfs::hostd {
@@ -22,6 +25,22 @@ void ClientState::KeepWriter(const FileId& id, UniqueFd fd) {
 UniqueFd ClientState::Writer(const FileId& id) const {
   absl::MutexLock lock(&mu_);
   return writers_.Duplicate(id);
+}
+
+uint64_t ClientState::NextSerial() {
+  static std::atomic<uint64_t> last = 0;
+  return ++last;
+}
+
+std::vector<FileId> ClientState::WritersAmong(
+    const std::vector<FileId>& ids) const {
+  std::vector<FileId> found;
+  absl::MutexLock lock(&mu_);
+  std::copy_if(ids.begin(), ids.end(), std::back_inserter(found),
+               [&](const FileId& id) ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+                 return writers_.Has(id);
+               });
+  return found;
 }
 
 void ClientState::Release(const std::vector<FileId>& ids) {

@@ -5,7 +5,8 @@
 //    again, such as git's objects, which are created with mode 0444 and written
 //    to afterwards;
 //  - host locks.
-// Everything goes when the client is gone, with this object.
+// Everything goes when the client is gone, with this object. Its serial number
+// tells the client from all others that this process has had.
 //
 // Thread-safe: the connections of a client share it. All of it is bounded, for
 // the client and for the process: one client gets at most half of what there
@@ -35,12 +36,19 @@ class ClientState {
   explicit ClientState(FdBudget& budget = FdBudget::Process())
       : budget_(budget.capacity() / 2, &budget) {}
 
+  // Of this object, in this process.
+  uint64_t serial() const { return serial_; }
+
   void KeepOrphan(const FileId& id, UniqueFd fd) ABSL_LOCKS_EXCLUDED(mu_);
   // A duplicate of the descriptor, empty if there is none.
   UniqueFd Orphan(const FileId& id) const ABSL_LOCKS_EXCLUDED(mu_);
 
   void KeepWriter(const FileId& id, UniqueFd fd) ABSL_LOCKS_EXCLUDED(mu_);
   UniqueFd Writer(const FileId& id) const ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Those that have a writer.
+  std::vector<FileId> WritersAmong(const std::vector<FileId>& ids) const
+      ABSL_LOCKS_EXCLUDED(mu_);
 
   // The VM no longer refers to these.
   void Release(const std::vector<FileId>& ids) ABSL_LOCKS_EXCLUDED(mu_);
@@ -49,6 +57,9 @@ class ClientState {
   uint32_t held() const { return budget_.used(); }
 
  private:
+  static uint64_t NextSerial();
+
+  const uint64_t serial_ = NextSerial();
   FdBudget budget_;  // first: the rest gives its slots back to it
   HostLocks locks_{budget_};
   mutable absl::Mutex mu_;

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "hostd/own_work.h"
 #include "hostd/proc_path.h"
 
 namespace warmfs::hostd {
@@ -72,7 +73,11 @@ absl::StatusOr<std::unique_ptr<Export>> Export::Open(ExportOptions options) {
 
 Export::Export(ExportOptions options, UniqueFd root,
                const Privileges& privileges)
-    : tree_(std::move(root), privileges) {
+    : tree_(std::move(root), privileges),
+      watcher_(options.source == nullptr
+                   ? nullptr
+                   : std::make_unique<Watcher>(
+                         tree_, std::move(options.source), options.watch)) {
   Attr attr;
   tree_.attrs().Read(tree_.jail().root(), &attr);
   info_.name = std::move(options.name);
@@ -82,6 +87,7 @@ Export::Export(ExportOptions options, UniqueFd root,
   info_.host_uid = geteuid();
   info_.host_gid = getegid();
   info_.instance = ProcessInstance();
+  info_.journal = watcher_ != nullptr;
 }
 
 Change Export::ChangeOf(const Node& node) const {
@@ -95,27 +101,6 @@ AttrReply Export::GetAttr(ClientState& client, const NodeRef& ref) const {
   AttrReply reply;
   reply.error = tree_.Find(client, ref, &node);
   if (reply.error == 0) reply.attr = node.attr;
-  return reply;
-}
-
-LookupReply Export::Lookup(ClientState& client,
-                           const LookupRequest& request) const {
-  LookupReply reply;
-  Node dir, entry;
-  reply.error = CheckName(request.name);
-  if (reply.error == 0) {
-    reply.error = tree_.FindDirectory(client, request.dir, &dir);
-  }
-  if (reply.error != 0) return reply;
-  // From before the look: never newer than what it is told along with.
-  reply.dir = dir.attr;
-  reply.error =
-      tree_.FindEntry(dir.fd.get(), std::string(request.name), &entry);
-  if (reply.error != 0) return reply;
-  reply.entry = entry.attr;
-  if (entry.attr.IsSymlink()) {
-    reply.error = tree_.ReadTarget(entry.fd.get(), "", &reply.target);
-  }
   return reply;
 }
 
@@ -149,6 +134,7 @@ StatFsReply Export::StatFs(ClientState& client, const NodeRef& ref) const {
 }
 
 Reply Export::Sync(ClientState& client, const SyncRequest& request) const {
+  OwnWork own(watcher_.get(), client);
   Node node;
   if (const int error = tree_.Find(client, request.node, &node)) {
     return Failed<Reply>(error);
@@ -158,6 +144,7 @@ Reply Export::Sync(ClientState& client, const SyncRequest& request) const {
                   ? tree_.OpenDirectory(node, &fd)
                   : tree_.OpenFile(client, node, O_RDONLY, &fd);
   if (error == EACCES && node.attr.IsRegular()) {
+    own.BeginOn(node.attr.id);  // its close tells of a writer
     error = tree_.OpenFile(client, node, O_WRONLY, &fd);
   }
   if (error != 0) return Failed<Reply>(error);
@@ -176,10 +163,18 @@ LockReply Export::Lock(ClientState& client, const LockRequest& request) const {
     if (writable && tree_.OpenFile(client, node, O_RDWR, fd) == 0) return 0;
     return tree_.OpenFile(client, node, O_RDONLY, fd);
   };
+  // A file that was opened for writing may be closed.
+  OwnWork own(watcher_.get(), client);
+  own.BeginOn(request.node.id);
   return client.locks().Apply(request, open_file);
 }
 
 void Export::Release(ClientState& client, const ReleaseRequest& request) const {
+  OwnWork own(watcher_.get(), client);
+  Claim claim;
+  claim.object_kinds = KindBit(EventKind::kClosedWrite);
+  claim.objects = client.WritersAmong(request.orphans);
+  if (!claim.objects.empty()) own.Begin(std::move(claim));
   client.Release(request.orphans);
 }
 

@@ -8,8 +8,11 @@
 // pinned directory. Errors are an errno in the reply. Nothing here throws.
 //
 // Thread-safe, immutable after Open; what belongs to a client is in its
-// ClientState, what belongs to a connection in its Cursors. Outlives both. The
-// journal position of replies is left to the caller.
+// ClientState, what belongs to a connection in its Cursors. Outlives both. What
+// it watches for leases is the watcher's, a thread-safe part.
+//
+// The journal position of replies is left to the caller: head(), taken before
+// the operation. Then leases have no gap (watcher.h).
 
 #ifndef WARMFS_HOSTD_EXPORT_H_
 #define WARMFS_HOSTD_EXPORT_H_
@@ -22,6 +25,7 @@
 #include "hostd/client_state.h"
 #include "hostd/cursors.h"
 #include "hostd/tree.h"
+#include "hostd/watcher.h"
 #include "schema/ops.h"
 
 namespace warmfs::hostd {
@@ -30,6 +34,9 @@ struct ExportOptions {
   std::string name;
   std::string directory;
   bool read_only = false;
+  // Null: nothing is watched, there are no leases and no journal.
+  std::unique_ptr<WatchSource> source;
+  WatcherOptions watch;
 };
 
 class Export {
@@ -74,14 +81,29 @@ class Export {
   LockReply Lock(ClientState& client, const LockRequest& request) const;
   void Release(ClientState& client, const ReleaseRequest& request) const;
 
+  // --- the journal: EOPNOTSUPP without one ---
+  JournalPos head() const;
+  NextReply Next(const ClientState& client, const NextRequest& request) const;
+  Reply Fence() const;
+  // Whoever waits in one of these two is answered, and nobody waits any more.
+  void StopWaiting() const;
+  // Called now and then: leases that no client follows end.
+  void Sweep(absl::Time now) const;
+
  private:
   Export(ExportOptions options, UniqueFd root, const Privileges& privileges);
 
+  // Watches the directory if that is asked for and can be done, and then looks
+  // at it again.
+  bool Lease(bool wanted, const NodeRef& ref, Node* dir) const;
+  int FindLeasedEntry(const Node& dir, const std::string& name, Node* entry,
+                      bool* leased) const;
   // The attributes from when a node was found, and now.
   Change ChangeOf(const Node& node) const;
 
   Tree tree_;
   ExportInfo info_;
+  const std::unique_ptr<Watcher> watcher_;  // may be null
 };
 
 }  // namespace warmfs::hostd

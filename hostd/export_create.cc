@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "hostd/export.h"
+#include "hostd/own_work.h"
 #include "hostd/ownership.h"
 #include "hostd/proc_path.h"
 
@@ -140,17 +141,27 @@ int LinkNode(const Node& node, int dir, const std::string& name) {
              : errno;
 }
 
+// A new entry, and what is done to it before the client is answered.
+Claim ClaimOf(const Node& dir, std::string_view name) {
+  Claim claim;
+  claim.name_kinds = KindBit(EventKind::kCreated) | kContentKinds;
+  claim.names = {{dir.attr.id, std::string(name)}};
+  return claim;
+}
+
 }  // namespace
 
 CreateReply Export::Create(ClientState& client,
                            const CreateRequest& request) const {
   if (info_.read_only) return Failed<CreateReply>(EROFS);
+  OwnWork own(watcher_.get(), client);
   Node dir, entry;
   CreateReply reply;
   bool made = false;
   int error = CheckCreate(request);
   if (error == 0) error = tree_.FindDirectory(client, request.dir, &dir);
   if (error == 0) {
+    own.Begin(ClaimOf(dir, request.name));
     error = MakeOrAccept(tree_, dir.fd.get(), request, &entry, &made,
                          &reply.existed);
   }
@@ -166,6 +177,7 @@ CreateReply Export::Create(ClientState& client,
 
 LinkReply Export::Link(ClientState& client, const LinkRequest& request) const {
   if (info_.read_only) return Failed<LinkReply>(EROFS);
+  OwnWork own(watcher_.get(), client);
   Node node, dir, entry;
   int error = CheckName(request.name);
   if (error == 0) error = tree_.Find(client, request.node, &node);
@@ -173,6 +185,10 @@ LinkReply Export::Link(ClientState& client, const LinkRequest& request) const {
   if (error == 0 && node.attr.IsDirectory()) error = EPERM;
   if (error != 0) return Failed<LinkReply>(error);
   const std::string name(request.name);
+  Claim claim = ClaimOf(dir, name);
+  claim.object_kinds = KindBit(EventKind::kAttributes);  // its count of links
+  claim.objects = {node.attr.id};
+  own.Begin(std::move(claim));
   error = LinkNode(node, dir.fd.get(), name);
   if (error != 0 && (error != EEXIST || !request.retry)) {
     return Failed<LinkReply>(error);

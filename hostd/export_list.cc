@@ -44,7 +44,10 @@ ListReply Export::List(ClientState& client, Cursors& cursors,
   std::unique_ptr<Listing> listing;
   ListReply reply;
   int error = tree_.FindDirectory(client, request.dir, &dir);
-  if (error == 0) error = Listing::Open(tree_, dir, &listing);
+  if (error != 0) return Failed<ListReply>(error);
+  Watcher* const watcher =
+      Lease(request.lease, request.dir, &dir) ? watcher_.get() : nullptr;
+  error = Listing::Open(tree_, dir, watcher, &listing);
   if (error == 0) error = listing->ReadPage(&reply);
   if (error != 0) return Failed<ListReply>(error);
   bool unchanged = listing->done() && IsUnchanged(reply, request.known);
@@ -52,6 +55,7 @@ ListReply Export::List(ClientState& client, Cursors& cursors,
     error = CompareWhole(listing.get(), request.known, &reply, &unchanged);
     if (error != 0) return Failed<ListReply>(error);
   }
+  reply.leased = listing->leased();
   if (unchanged) return Unchanged(std::move(reply));
   if (!listing->done()) {
     reply.cursor = cursors.Add(std::move(listing));
@@ -67,6 +71,7 @@ ListReply Export::ListMore(Cursors& cursors, uint64_t cursor) const {
   }
   ListReply reply;
   const int error = listing->ReadPage(&reply);
+  reply.leased = listing->leased();
   if (error == 0 && !listing->done()) {
     reply.cursor = cursor;
     return reply;

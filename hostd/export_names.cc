@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "hostd/export.h"
+#include "hostd/own_work.h"
 
 namespace warmfs::hostd {
 namespace {
@@ -71,11 +72,34 @@ int DoRename(const RenameRequest& request, const RenameState& s) {
   return result == 0 ? 0 : errno;
 }
 
+// The name goes, and a link of the object.
+Claim ClaimOf(const Node& dir, const std::string& name, const Node& entry) {
+  Claim claim;
+  claim.name_kinds = KindBit(EventKind::kDeleted);
+  claim.names = {{dir.attr.id, name}};
+  claim.object_kinds = KindBit(EventKind::kAttributes);
+  claim.objects = {entry.attr.id};
+  return claim;
+}
+
+// Both names, in case of an exchange; what is replaced loses a link.
+Claim ClaimOf(const RenameState& s) {
+  Claim claim;
+  claim.name_kinds =
+      KindBit(EventKind::kMovedFrom) | KindBit(EventKind::kMovedTo);
+  claim.names = {{s.from_dir.attr.id, s.from_name},
+                 {s.to_dir.attr.id, s.to_name}};
+  claim.object_kinds = KindBit(EventKind::kAttributes);
+  if (s.has_other) claim.objects = {s.other.attr.id};
+  return claim;
+}
+
 }  // namespace
 
 RemoveReply Export::Remove(ClientState& client,
                            const RemoveRequest& request) const {
   if (info_.read_only) return Failed<RemoveReply>(EROFS);
+  OwnWork own(watcher_.get(), client);
   Node dir, entry;
   RemoveReply reply;
   const std::string name(request.name);
@@ -83,6 +107,7 @@ RemoveReply Export::Remove(ClientState& client,
   if (error == 0) error = tree_.FindDirectory(client, request.dir, &dir);
   if (error != 0) return Failed<RemoveReply>(error);
   error = tree_.FindEntry(dir.fd.get(), name, &entry);
+  if (error == 0) own.Begin(ClaimOf(dir, name, entry));
   const int flags = request.directory ? AT_REMOVEDIR : 0;
   if (error == 0 && unlinkat(dir.fd.get(), name.c_str(), flags) != 0) {
     error = errno;
@@ -101,6 +126,7 @@ RemoveReply Export::Remove(ClientState& client,
 RenameReply Export::Rename(ClientState& client,
                            const RenameRequest& request) const {
   if (info_.read_only) return Failed<RenameReply>(EROFS);
+  OwnWork own(watcher_.get(), client);
   RenameState s;
   int error = FindBoth(tree_, client, request, &s);
   if (error != 0) return Failed<RenameReply>(error);
@@ -109,6 +135,7 @@ RenameReply Export::Rename(ClientState& client,
     Settle(request, &s);
     error = 0;
   } else if (error == 0) {
+    own.Begin(ClaimOf(s));
     error = DoRename(request, s);
   }
   if (error != 0) return Failed<RenameReply>(error);

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "hostd/export.h"
+#include "hostd/own_work.h"
 #include "hostd/ownership.h"
 #include "hostd/proc_path.h"
 
@@ -123,6 +124,7 @@ int CheckSetXattr(const SetXattrRequest& request) {
 ChangeReply Export::SetAttr(ClientState& client,
                             const SetAttrRequest& request) const {
   if (info_.read_only) return Failed<ChangeReply>(EROFS);
+  OwnWork own(watcher_.get(), client);
   Node node;
   UniqueFd writable;
   int error = tree_.Find(client, request.node, &node);
@@ -131,6 +133,7 @@ ChangeReply Export::SetAttr(ClientState& client,
     error = tree_.OpenFile(client, node, O_WRONLY, &writable);
   }
   if (error != 0) return Failed<ChangeReply>(error);
+  own.BeginOn(node.attr.id);
   KeepReachable(tree_, client, node, request);
   OwnershipRequest ownership{request.uid, request.gid, request.mode};
   if (ownership.mode) *ownership.mode &= 07777;
@@ -176,9 +179,11 @@ ChangeReply Export::SetXattr(ClientState& client,
   if (const int error = CheckSetXattr(request)) {
     return Failed<ChangeReply>(error);
   }
+  OwnWork own(watcher_.get(), client);
   Node node;
   int error = tree_.Find(client, request.node, &node);
   if (error == 0 && !MayCarryXattrs(node.attr)) error = EPERM;
+  if (error == 0) own.BeginOn(node.attr.id);
   if (error == 0) error = WriteXattr(node.fd.get(), request);
   if (error != 0) return Failed<ChangeReply>(error);
   ChangeReply reply;

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "hostd/export.h"
+#include "hostd/own_work.h"
 
 namespace warmfs::hostd {
 namespace {
@@ -124,11 +125,13 @@ WriteReply Export::Write(ClientState& client,
   if (info_.read_only) return Failed<WriteReply>(EROFS);
   if (request.data.size() > kMaxWriteBytes) return Failed<WriteReply>(EINVAL);
   if (request.offset > INT64_MAX) return Failed<WriteReply>(EINVAL);
+  OwnWork own(watcher_.get(), client);
   Node node;
   UniqueFd fd, readable;
   int error = tree_.Find(client, request.node, &node);
   if (error == 0) error = tree_.OpenFile(client, node, O_WRONLY, &fd);
   if (error != 0) return Failed<WriteReply>(error);
+  own.BeginOn(node.attr.id);
   size_t skip = 0;
   if (request.append && request.retry) {
     error = tree_.OpenFile(client, node, O_RDONLY, &readable);
@@ -154,11 +157,13 @@ ChangeReply Export::Allocate(ClientState& client,
   if (!InRange(request.offset, request.length) || request.length == 0) {
     return Failed<ChangeReply>(EINVAL);
   }
+  OwnWork own(watcher_.get(), client);
   Node node;
   UniqueFd fd;
   int error = tree_.Find(client, request.node, &node);
   if (error == 0) error = tree_.OpenFile(client, node, O_WRONLY, &fd);
   if (error != 0) return Failed<ChangeReply>(error);
+  own.BeginOn(node.attr.id);
   if (fallocate(fd.get(), request.mode, static_cast<off_t>(request.offset),
                 static_cast<off_t>(request.length)) != 0) {
     return Failed<ChangeReply>(errno);
@@ -175,12 +180,14 @@ CopyReply Export::Copy(ClientState& client, const CopyRequest& request) const {
       !InRange(request.to_offset, length)) {
     return Failed<CopyReply>(EINVAL);
   }
+  OwnWork own(watcher_.get(), client);
   Node from, to;
   UniqueFd in, out;
   int error = tree_.Find(client, request.from, &from);
   if (error == 0) error = tree_.Find(client, request.to, &to);
   if (error == 0) error = tree_.OpenFile(client, from, O_RDONLY, &in);
   if (error == 0) error = tree_.OpenFile(client, to, O_WRONLY, &out);
+  if (out) own.BeginOn(to.attr.id);
   const bool same = from.attr.id == to.attr.id;
   if (error == 0 && same &&
       Overlap(request.from_offset, request.to_offset, length)) {

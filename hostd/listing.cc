@@ -8,13 +8,13 @@
 
 namespace warmfs::hostd {
 
-int Listing::Open(const Tree& tree, const Node& dir,
+int Listing::Open(const Tree& tree, const Node& dir, Watcher* watcher,
                   std::unique_ptr<Listing>* out) {
   UniqueFd fd;
   if (const int error = tree.OpenDirectory(dir, &fd)) return error;
   // A directory that may be read but not searched has names, but no attributes.
   if (faccessat(fd.get(), ".", X_OK, AT_EACCESS) != 0) return errno;
-  out->reset(new Listing(tree, dir.attr, std::move(fd)));
+  out->reset(new Listing(tree, dir.attr, watcher, std::move(fd)));
   return 0;
 }
 
@@ -25,11 +25,26 @@ int Listing::Restart() {
   return tree_.attrs().Read(reader_.fd(), &dir_);
 }
 
+int Listing::ReadAttr(DirEntry* entry) {
+  const int dir = reader_.fd();
+  const int error = tree_.attrs().ReadEntry(dir, entry->name, &entry->attr);
+  if (error != 0 || watcher_ == nullptr) return error;
+  switch (watcher_->Cover(dir, {dir_.id, entry->name}, &entry->attr)) {
+    case Watches::Covered::kGone:
+      return ENOENT;
+    case Watches::Covered::kRefused:
+      covered_ = false;
+      return 0;
+    case Watches::Covered::kYes:
+      return 0;
+  }
+  return 0;
+}
+
 int Listing::Describe(DirEntry* entry) {
-  const AttrReader& attrs = tree_.attrs();
   // A link that is replaced between the two calls is looked at once more.
   for (int i = 0; i < 2; ++i) {
-    const int error = attrs.ReadEntry(reader_.fd(), entry->name, &entry->attr);
+    const int error = ReadAttr(entry);
     if (error != 0 || !entry->attr.IsSymlink()) return error;
     const char* const name = entry->name.c_str();
     if (tree_.ReadTarget(reader_.fd(), name, &entry->target) == 0) return 0;

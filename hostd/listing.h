@@ -17,6 +17,7 @@
 
 #include "hostd/dir_reader.h"
 #include "hostd/tree.h"
+#include "hostd/watcher.h"
 #include "schema/ops.h"
 
 namespace warmfs::hostd {
@@ -26,7 +27,8 @@ class Listing {
   // Of names and targets in one page, about.
   static constexpr size_t kMaxPageBytes = 1024 * 1024;
 
-  static int Open(const Tree& tree, const Node& dir,
+  // `watcher`: of a leased directory, null otherwise. It outlives the listing.
+  static int Open(const Tree& tree, const Node& dir, Watcher* watcher,
                   std::unique_ptr<Listing>* out);
 
   // Fills in `dir` and the entries, and on the last page `digest` and
@@ -38,24 +40,29 @@ class Listing {
   int Restart();
 
   bool done() const { return done_; }
+  // The directory is, and all entries so far could be watched as they need it.
+  bool leased() const { return watcher_ != nullptr && covered_; }
   const Tree* tree() const { return &tree_; }
 
  private:
-  Listing(const Tree& tree, const Attr& dir, UniqueFd fd)
-      : tree_(tree), dir_(dir), reader_(std::move(fd)) {}
+  Listing(const Tree& tree, const Attr& dir, Watcher* watcher, UniqueFd fd)
+      : tree_(tree), watcher_(watcher), dir_(dir), reader_(std::move(fd)) {}
 
   // The next entry; an empty name at the end.
   int Next(DirEntry* entry);
   // ENOENT if it is gone.
   int Describe(DirEntry* entry);
+  int ReadAttr(DirEntry* entry);
   int Finish(ListReply* reply);
 
   const Tree& tree_;
+  Watcher* const watcher_;
   Attr dir_;  // before the first entry was read
   DirReader reader_;
   Digest digest_;
   bool racy_ = false;
   bool incomplete_ = false;
+  bool covered_ = true;
   bool done_ = false;
 };
 

@@ -17,6 +17,7 @@
 
 #include "absl/status/status.h"
 #include "hostd/export.h"
+#include "hostd/inotify_source.h"
 #include "hostd/limits.h"
 #include "hostd/server.h"
 #include "hostd/service.h"
@@ -32,6 +33,10 @@ struct Options {
   bool quiet = false;
   bool stdio = false;
   int control_fd = -1;
+  std::string watch = "inotify";
+  uint32_t max_watches = 0;
+  uint32_t lease_grace_s = 600;
+  uint32_t journal_events = Journal::Limits().events;
 };
 
 [[noreturn]] void Die(int code, const std::string& message) {
@@ -68,6 +73,23 @@ void Parse(int argc, char** argv, Options& o) {
   app.add_flag("--stdio", o.stdio,
                "Serve one client on standard input and output (what ssh: and "
                "exec: endpoints start)");
+  app.add_option("--watch", o.watch,
+                 "How changes of files are heard of, for leases: off means "
+                 "none are granted, and clients ask again and again")
+      ->check(CLI::IsMember({"inotify", "off"}))
+      ->capture_default_str();
+  app.add_option("--max-watches", o.max_watches,
+                 "Directories watched for each export at most; 0 for as many "
+                 "as open files and fs.inotify.max_user_watches allow")
+      ->capture_default_str();
+  app.add_option("--lease-grace", o.lease_grace_s,
+                 "Watches end when no client has followed for so many seconds")
+      ->check(CLI::Range(1u, 1u << 30))
+      ->capture_default_str();
+  app.add_option("--journal-events", o.journal_events,
+                 "Changes kept for clients that come back, at most")
+      ->check(CLI::Range(1u, 1u << 24))
+      ->capture_default_str();
   app.add_option("--log-level", o.log_level, "Least level that is logged")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}))
       ->capture_default_str();
@@ -131,6 +153,23 @@ UniqueFd BlockSignals() {
   return UniqueFd(signalfd(-1, &set, SFD_CLOEXEC));
 }
 
+// A daemon that cannot watch serves all the same.
+std::unique_ptr<WatchSource> MakeSource(const Options& o) {
+  if (o.watch == "off") return nullptr;
+  auto source = InotifySource::Create();
+  if (source.ok()) return *std::move(source);
+  spdlog::warn("no leases: {}", std::string(source.status().message()));
+  return nullptr;
+}
+
+WatcherOptions WatchOptions(const Options& o) {
+  WatcherOptions options;
+  if (o.max_watches > 0) options.max_watches = o.max_watches;
+  options.journal.events = o.journal_events;
+  options.lease_grace = absl::Seconds(o.lease_grace_s);
+  return options;
+}
+
 void OpenExports(const Options& o, Service& service) {
   for (const std::string& text : o.exports) {
     ExportOptions options = ParseExport(text);
@@ -140,6 +179,8 @@ void OpenExports(const Options& o, Service& service) {
       }
     }
     const std::string directory = options.directory;
+    options.source = MakeSource(o);
+    options.watch = WatchOptions(o);
     auto exported = Export::Open(std::move(options));
     if (!exported.ok()) Die(exported.status());
     const ExportInfo& info = (*exported)->info();

@@ -32,6 +32,8 @@ Server::Server(Service& service, UniqueFd stop_fd) : service_(service) {
 }
 
 Server::~Server() {
+  // Connections that wait for events end at once, and not when there are some.
+  for (const auto& exported : service_.exports) exported->StopWaiting();
   mux_.reset();
   {
     absl::MutexLock lock(&mu_);
@@ -104,6 +106,7 @@ void Server::Run() {
     }
     Reap();
     service_.clients.Sweep(absl::Now());
+    for (const auto& exported : service_.exports) exported->Sweep(absl::Now());
   }
 }
 

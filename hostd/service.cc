@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "absl/time/clock.h"
@@ -46,9 +47,15 @@ void SetStatus(wire::Status::Builder status, int error,
   status.setMessage(message);
 }
 
-// A position in a journal that this host does not have yet.
+// Of an export without a journal: one in which nothing ever happens.
 JournalPos NoJournal(const Service& service) {
   return {.journal_id = service.instance, .sequence = 0};
+}
+
+// Only if all exports have one: a client hears of it before it attaches.
+bool HasJournal(const Service& service) {
+  return std::all_of(service.exports.begin(), service.exports.end(),
+                     [](const auto& e) { return e->info().journal; });
 }
 
 class ExportServer final : public wire::Export::Server {
@@ -123,17 +130,34 @@ class ExportServer final : public wire::Export::Server {
       return Reply();
     });
   }
+  // These two tell a position of their own.
+  kj::Promise<void> next(NextContext c) override {
+    return Answer<NextRequest>(c, [&](auto& r) { return export_.Next(*client_, r); });
+  }
+  kj::Promise<void> fence(FenceContext c) override {
+    return Answer<FenceRequest>(c, [&](auto&) { return export_.Fence(); });
+  }
 
  private:
-  // Decode, do, encode. The position is taken before the file system is looked
-  // at (schema/types.h, JournalPos).
+  // The position is taken before the file system is looked at (schema/types.h,
+  // JournalPos), and before a directory is watched (watcher.h).
   template <typename Request, typename Context, typename Do>
   kj::Promise<void> Serve(Context context, Do act) {
+    const JournalPos pos =
+        export_.info().journal ? export_.head() : NoJournal(service_);
+    return Answer<Request>(context, [&](auto& request) {
+      auto reply = act(request);
+      reply.pos = pos;
+      return reply;
+    });
+  }
+
+  // Decode, do, encode.
+  template <typename Request, typename Context, typename Do>
+  kj::Promise<void> Answer(Context context, Do act) {
     Request request{};
     Decode(context.getParams(), request);
-    const JournalPos pos = NoJournal(service_);
     auto reply = act(request);
-    reply.pos = pos;
     context.releaseParams();
     Encode(reply, context.getResults());
     return kj::READY_NOW;
@@ -191,6 +215,7 @@ class HostServer final : public wire::Host::Server {
     host.setProtocol(wire::PROTOCOL_VERSION);
     host.setSoftware("warmfs-hostd " WARMFS_VERSION);
     host.setInstance(service_.instance);
+    if (HasJournal(service_)) host.setFeatures(wire::FEATURE_JOURNAL);
     return kj::READY_NOW;
   }
 

@@ -40,6 +40,15 @@ uint64_t ContentBytes(const WriteRequest& request) {
   return request.data.size();
 }
 
+// How long the host may take to answer because it was asked to wait.
+template <typename T>
+absl::Duration WaitOf(const T&) {
+  return absl::ZeroDuration();
+}
+absl::Duration WaitOf(const NextRequest& request) {
+  return absl::Milliseconds(request.wait_ms);
+}
+
 absl::Status FromHostStatus(wire::Status::Reader status) {
   if (status.getError() == 0) return absl::OkStatus();
   return absl::ErrnoToStatus(status.getError(),
@@ -50,7 +59,10 @@ absl::Status FromHostStatus(wire::Status::Reader status) {
 
 class Channel::Impl {
  public:
-  explicit Impl(Remote& remote) : remote_(remote), io_(kj::setupAsyncIo()) {}
+  Impl(Remote& remote, Interruption& interruption)
+      : remote_(remote),
+        interruption_(interruption),
+        io_(kj::setupAsyncIo()) {}
 
   ~Impl() { Disconnect(); }
 
@@ -63,7 +75,8 @@ class Channel::Impl {
 
   template <typename R, typename Q, typename MakeRequest>
   R Call(Method method, Q request, MakeRequest make) {
-    const absl::Time deadline = absl::Now() + remote_.options().host_wait;
+    const absl::Time deadline =
+        absl::Now() + remote_.options().host_wait + WaitOf(request);
     while (true) {
       if (!AwaitConnection(deadline)) return Failed<R>();
       R reply;
@@ -91,7 +104,7 @@ class Channel::Impl {
 
   template <typename R>
   R Failed() {
-    remote_.stats().failures.fetch_add(1);
+    if (!interruption_.interrupted()) remote_.stats().failures.fetch_add(1);
     R reply;
     reply.error = EIO;
     return reply;
@@ -101,6 +114,7 @@ class Channel::Impl {
     if (attached_) remote_.CountConnected(-1);
     attached_ = false;
     connection_.reset();
+    interruption_.Unguard();
   }
 
   template <typename T>
@@ -120,6 +134,9 @@ class Channel::Impl {
                           fmt::format("no host at {}: {}",
                                       remote_.options().endpoint,
                                       std::string(fd.status().message())));
+    }
+    if (!interruption_.Guard(fd->get())) {
+      return absl::CancelledError("interrupted");
     }
     try {
       connection_.emplace(io_.lowLevelProvider->wrapSocketFd(
@@ -182,6 +199,7 @@ class Channel::Impl {
     ExportInfo info;
     Decode(attached.getInfo(), info);
     info.instance = said.getHost().getInstance();
+    info.journal = (said.getHost().getFeatures() & wire::FEATURE_JOURNAL) != 0;
     status = remote_.Attached(info);
     if (!status.ok()) return status;
     connection_->exported = attached.getExport();
@@ -192,17 +210,17 @@ class Channel::Impl {
 
   bool AwaitConnection(absl::Time deadline) {
     absl::Duration backoff = kFirstBackoff;
-    while (!attached_) {
+    while (!attached_ && !interruption_.interrupted()) {
       const absl::Duration left = deadline - absl::Now();
       if (left <= absl::ZeroDuration()) return false;
       absl::Status status = Connect(std::min(left, kConnectTimeout));
       if (status.ok()) break;
       spdlog::debug("waiting for the host: {}",
                     std::string(status.message()));
-      absl::SleepFor(std::min({backoff, left, kLongestBackoff}));
+      interruption_.SleepFor(std::min({backoff, left, kLongestBackoff}));
       backoff = 2 * backoff;
     }
-    return true;
+    return attached_ && !interruption_.interrupted();
   }
 
   template <typename Q, typename MakeRequest, typename R>
@@ -223,6 +241,7 @@ class Channel::Impl {
       Decode(response, reply);
     } catch (const kj::Exception& e) {
       Disconnect();
+      if (interruption_.interrupted()) return Outcome::kFailed;
       // The text is the peer's or the kernel's; it helps a person only.
       spdlog::warn("{} failed: {}", MethodName(method),
                    e.getDescription().cStr());
@@ -232,7 +251,7 @@ class Channel::Impl {
     }
     const absl::Duration latency = absl::Now() - start;
     counted.latency.Record(latency);
-    stats.latency.Record(latency);
+    if (method != Method::kNext) stats.latency.Record(latency);
     stats.bytes_read.fetch_add(ContentBytes(reply), std::memory_order_relaxed);
     stats.bytes_written.fetch_add(ContentBytes(request),
                                   std::memory_order_relaxed);
@@ -240,6 +259,7 @@ class Channel::Impl {
   }
 
   Remote& remote_;
+  Interruption& interruption_;
   kj::AsyncIoContext io_;
   std::optional<Connection> connection_;
   bool attached_ = false;
@@ -249,7 +269,7 @@ Channel::Channel(Remote& remote) : remote_(remote) {}
 Channel::~Channel() = default;
 
 Channel::Impl& Channel::impl() {
-  if (impl_ == nullptr) impl_ = std::make_unique<Impl>(remote_);
+  if (impl_ == nullptr) impl_ = std::make_unique<Impl>(remote_, interruption_);
   return *impl_;
 }
 
@@ -284,6 +304,8 @@ WARMFS_METHOD(Sync, Reply, SyncRequest, sync)
 WARMFS_METHOD(SetXattr, ChangeReply, SetXattrRequest, setXattr)
 WARMFS_METHOD(Lock, LockReply, LockRequest, lock)
 WARMFS_METHOD(Release, Reply, ReleaseRequest, release)
+WARMFS_METHOD(Next, NextReply, NextRequest, next)
+WARMFS_METHOD(Fence, Reply, FenceRequest, fence)
 
 #undef WARMFS_METHOD
 

@@ -20,6 +20,7 @@
 #include <memory>
 
 #include "absl/status/status.h"
+#include "rpc/interruption.h"
 #include "rpc/remote.h"
 #include "schema/ops.h"
 
@@ -57,12 +58,21 @@ class Channel {
   ChangeReply SetXattr(const SetXattrRequest& request);
   LockReply Lock(const LockRequest& request);
   Reply Release(const ReleaseRequest& request);
+  // Waits for events, as long as the request says and host_wait beyond that.
+  NextReply Next(const NextRequest& request);
+  Reply Fence(const FenceRequest& request);
+
+  // The one thing that another thread may call while this object lives: a call
+  // that waits answers EIO soon (after the attempt to connect that is under
+  // way, at most), and so do all later ones.
+  void Interrupt() { interruption_.Interrupt(); }
 
  private:
   class Impl;
   Impl& impl();
 
   Remote& remote_;
+  Interruption interruption_;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -21,7 +21,7 @@ namespace warmfs::rpc {
 enum class Method : uint8_t {
   kGetAttr, kLookup, kList, kListMore, kReadLink, kRead, kSeek, kStatFs,
   kGetXattr, kSetAttr, kCreate, kLink, kRemove, kRename, kWrite, kAllocate,
-  kCopy, kSync, kSetXattr, kLock, kRelease,
+  kCopy, kSync, kSetXattr, kLock, kRelease, kNext, kFence,
   kCount
 };
 
@@ -51,7 +51,8 @@ struct RpcStats {
   std::atomic<uint64_t> bytes_written{0};  // of file content sent
   std::atomic<uint64_t> reconnects{0};
   std::atomic<uint64_t> failures{0};  // calls that ended without an answer
-  LatencyHistogram latency;           // of all methods
+  // Of all methods but kNext, which waits for something to happen.
+  LatencyHistogram latency;
 
   PerMethod& of(Method m) { return methods[static_cast<size_t>(m)]; }
   const PerMethod& of(Method m) const {

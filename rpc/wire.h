@@ -137,6 +137,19 @@ void Decode(E::ReleaseParams::Reader in, ReleaseRequest& out);
 void Encode(const Reply& in, E::ReleaseResults::Builder out);
 void Decode(E::ReleaseResults::Reader in, Reply& out);
 
+void Encode(const Event& in, wire::Event::Builder out);
+void Decode(wire::Event::Reader in, Event& out);
+
+void Encode(const NextRequest& in, E::NextParams::Builder out);
+void Decode(E::NextParams::Reader in, NextRequest& out);
+void Encode(const NextReply& in, E::NextResults::Builder out);
+void Decode(E::NextResults::Reader in, NextReply& out);
+
+void Encode(const FenceRequest& in, E::FenceParams::Builder out);
+void Decode(E::FenceParams::Reader in, FenceRequest& out);
+void Encode(const Reply& in, E::FenceResults::Builder out);
+void Decode(E::FenceResults::Reader in, Reply& out);
+
 }  // namespace warmfs::rpc
 
 #endif  // WARMFS_RPC_WIRE_H_

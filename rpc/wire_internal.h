@@ -45,6 +45,40 @@ inline std::optional<uint32_t> DecodeOptional(
   return std::nullopt;
 }
 
+template <typename Group>
+void EncodeTime(const Timestamp& in, Group out) {
+  out.setSec(in.sec);
+  out.setNsec(in.nsec);
+}
+
+template <typename Group>
+Timestamp DecodeTime(Group in) {
+  KJ_REQUIRE(in.getNsec() < 1'000'000'000, "a time with over 10^9 ns");
+  return {in.getSec(), in.getNsec()};
+}
+
+template <typename Group>
+void EncodeId(const FileId& in, Group out) {
+  out.setHi(in.hi);
+  out.setLo(in.lo);
+}
+
+template <typename Group>
+FileId DecodeId(Group in) {
+  return {in.getHi(), in.getLo()};
+}
+
+// A host that sends a name with a slash or a NUL in it is broken or hostile.
+inline std::string DecodeName(capnp::Data::Reader data) {
+  const std::string_view name = View(data);
+  KJ_REQUIRE(!name.empty() && name.size() <= kMaxNameBytes && name != "." &&
+                 name != ".." &&
+                 name.find_first_of(std::string_view("/\0", 2)) ==
+                     std::string_view::npos,
+             "the host sent an impossible file name");
+  return std::string(name);
+}
+
 // Linux's errno values end at 4095; a negative or larger one would be taken for
 // something else by the kernel.
 inline int32_t DecodeErrno(int32_t error) {

@@ -8,17 +8,6 @@
 namespace warmfs::rpc {
 namespace {
 
-// A host that sends a name with a slash or a NUL in it is broken or hostile.
-std::string EntryName(capnp::Data::Reader data) {
-  const std::string_view name = View(data);
-  KJ_REQUIRE(!name.empty() && name.size() <= kMaxNameBytes && name != "." &&
-                 name != ".." &&
-                 name.find_first_of(std::string_view("/\0", 2)) ==
-                     std::string_view::npos,
-             "the host sent an impossible file name");
-  return std::string(name);
-}
-
 void EncodePage(const ListReply& in, wire::Listing::Builder out) {
   Encode(static_cast<const Reply&>(in), out.initStatus());
   Encode(in.dir, out.initDir());
@@ -35,6 +24,7 @@ void EncodePage(const ListReply& in, wire::Listing::Builder out) {
     }
   }
   out.setCursor(in.cursor);
+  out.setLeased(in.leased);
 }
 
 void DecodePage(wire::Listing::Reader in, ListReply& out) {
@@ -47,11 +37,12 @@ void DecodePage(wire::Listing::Reader in, ListReply& out) {
   out.entries.reserve(in.getEntries().size());
   for (wire::DirEntry::Reader entry : in.getEntries()) {
     DirEntry& e = out.entries.emplace_back();
-    e.name = EntryName(entry.getName());
+    e.name = DecodeName(entry.getName());
     Decode(entry.getAttr(), e.attr);
     e.target = ToString(entry.getTarget());
   }
   out.cursor = in.getCursor();
+  out.leased = in.getLeased();
 }
 
 void EncodeFileRead(const FileRead& in, wire::FileRead::Builder out) {
@@ -101,32 +92,38 @@ void Decode(E::GetAttrResults::Reader in, AttrReply& out) {
 void Encode(const LookupRequest& in, E::LookupParams::Builder out) {
   Encode(in.dir, out.initDir());
   out.setName(ToData(in.name));
+  out.setLease(in.lease);
 }
 void Decode(E::LookupParams::Reader in, LookupRequest& out) {
   Decode(in.getDir(), out.dir);
   out.name = View(in.getName());
+  out.lease = in.getLease();
 }
 void Encode(const LookupReply& in, E::LookupResults::Builder out) {
   Encode(in, out.initStatus());
   Encode(in.entry, out.initEntry());
   out.setTarget(ToData(in.target));
   Encode(in.dir, out.initDir());
+  out.setLeased(in.leased);
 }
 void Decode(E::LookupResults::Reader in, LookupReply& out) {
   Decode(in.getStatus(), out);
   Decode(in.getEntry(), out.entry);
   out.target = ToString(in.getTarget());
   Decode(in.getDir(), out.dir);
+  out.leased = in.getLeased();
 }
 
 void Encode(const ListRequest& in, E::ListParams::Builder out) {
   Encode(in.dir, out.initDir());
   out.initKnown().setHi(in.known.hi);
   out.getKnown().setLo(in.known.lo);
+  out.setLease(in.lease);
 }
 void Decode(E::ListParams::Reader in, ListRequest& out) {
   Decode(in.getDir(), out.dir);
   out.known = {in.getKnown().getHi(), in.getKnown().getLo()};
+  out.lease = in.getLease();
 }
 void Encode(const ListReply& in, E::ListResults::Builder out) {
   EncodePage(in, out.initPage());

@@ -3,33 +3,6 @@
 #include "rpc/wire_internal.h"
 
 namespace warmfs::rpc {
-namespace {
-
-template <typename Group>
-void EncodeTime(const Timestamp& in, Group out) {
-  out.setSec(in.sec);
-  out.setNsec(in.nsec);
-}
-
-template <typename Group>
-Timestamp DecodeTime(Group in) {
-  KJ_REQUIRE(in.getNsec() < 1'000'000'000, "a time with over 10^9 ns");
-  return {in.getSec(), in.getNsec()};
-}
-
-template <typename Group>
-void EncodeId(const FileId& in, Group out) {
-  out.setHi(in.hi);
-  out.setLo(in.lo);
-}
-
-template <typename Group>
-FileId DecodeId(Group in) {
-  return {in.getHi(), in.getLo()};
-}
-
-}  // namespace
-
 void Encode(const Attr& in, wire::Attr::Builder out) {
   EncodeId(in.id, out.initId());
   out.setIno(in.ino);

@@ -47,6 +47,8 @@ struct ExportInfo {
   uint32_t host_gid = 0;
   // Differs each time hostd starts; locks and orphans do not outlive it.
   uint64_t instance = 0;
+  // The host has a change journal: next, fence and leases are there.
+  bool journal = false;
 };
 
 }  // namespace warmfs

@@ -55,6 +55,28 @@ WriteRequest GoldenWrite() {
           .retry = true};
 }
 
+NextReply GoldenEvents() {
+  NextReply reply;
+  reply.pos = {77, 79};
+  reply.watches = 5;
+  reply.refused = 6;
+  reply.overflows = 7;
+  Event moved{.sequence = 78, .kind = EventKind::kMovedTo, .own = true};
+  moved.cookie = 42;
+  moved.dir = GoldenAttr().id;
+  moved.name = "file\xff";
+  moved.dir_attr = GoldenAttr();
+  moved.entry = GoldenAttr();
+  moved.target = "../t";
+  moved.taken = {1'700'000'002, 3};
+  Event gone{.sequence = 79, .kind = EventKind::kDeleted};
+  gone.directory = true;
+  gone.dir = GoldenAttr().id;
+  gone.name = "d";
+  reply.events = {moved, gone};
+  return reply;
+}
+
 void FillHello(wire::Hello::Builder hello) {
   hello.setProtocol(1);
   hello.setFeatures(0);
@@ -105,6 +127,9 @@ TEST_F(GoldenTest, Write) {
   Save("list_results", page);
   Encode(GoldenWrite(), write.initRoot<E::WriteParams>());
   Save("write_params", write);
+  capnp::MallocMessageBuilder next;
+  Encode(GoldenEvents(), next.initRoot<E::NextResults>());
+  Save("next_results", next);
 }
 
 TEST_F(GoldenTest, Hello) {
@@ -145,6 +170,40 @@ TEST_F(GoldenTest, AWrite) {
   EXPECT_EQ(write.data, expected.data);
   EXPECT_TRUE(write.append);
   EXPECT_TRUE(write.retry);
+}
+
+TEST_F(GoldenTest, Events) {
+  NextReply reply;
+  Decode(Load<E::NextResults>("next_results"), reply);
+  const NextReply expected = GoldenEvents();
+  EXPECT_EQ(reply.pos, expected.pos);
+  EXPECT_FALSE(reply.new_epoch);
+  EXPECT_EQ(reply.watches, 5u);
+  EXPECT_EQ(reply.refused, 6u);
+  EXPECT_EQ(reply.overflows, 7u);
+  ASSERT_EQ(reply.events.size(), 2u);
+  for (size_t i = 0; i < 2; ++i) {
+    const Event &event = reply.events[i], &wanted = expected.events[i];
+    EXPECT_EQ(event.sequence, wanted.sequence);
+    EXPECT_EQ(event.kind, wanted.kind);
+    EXPECT_EQ(event.own, wanted.own);
+    EXPECT_EQ(event.directory, wanted.directory);
+    EXPECT_EQ(event.cookie, wanted.cookie);
+    EXPECT_EQ(event.dir, wanted.dir);
+    EXPECT_EQ(event.name, wanted.name);
+    EXPECT_EQ(event.dir_attr, wanted.dir_attr);
+    EXPECT_EQ(event.entry, wanted.entry);
+    EXPECT_EQ(event.target, wanted.target);
+    EXPECT_EQ(event.taken, wanted.taken);
+  }
+}
+
+// Hosts before the journal did not grant leases.
+TEST_F(GoldenTest, APageOfAHostWithoutLeases) {
+  ListReply page;
+  page.leased = true;
+  Decode(Load<E::ListResults>("list_results"), page);
+  EXPECT_FALSE(page.leased);
 }
 
 // What a later version appends to a message is passed over.

@@ -12,6 +12,7 @@
 #include <iterator>
 
 #include "hostd/attr.h"
+#include "hostd/inotify_source.h"
 #include "hostd/limits.h"
 
 namespace warmfs::rpc {
@@ -45,7 +46,14 @@ void Host::Start() {
   service_ = std::make_unique<hostd::Service>();
   service_->instance = ++instance_;
   service_->token = options_.token;
-  auto opened = hostd::Export::Open({.name = "default", .directory = root_});
+  hostd::ExportOptions exported{.name = "default", .directory = root_};
+  exported.watch = options_.watcher;
+  if (options_.watch) {
+    auto source = hostd::InotifySource::Create();
+    ASSERT_TRUE(source.ok()) << source.status();
+    exported.source = *std::move(source);
+  }
+  auto opened = hostd::Export::Open(std::move(exported));
   ASSERT_TRUE(opened.ok()) << opened.status();
   service_->exports.push_back(*std::move(opened));
   UniqueFd stop(eventfd(0, EFD_CLOEXEC));

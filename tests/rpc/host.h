@@ -36,6 +36,8 @@ class Host {
   struct Options {
     std::string token;
     std::string listen;  // also, beside the Unix socket
+    bool watch = true;   // grant leases, keep a journal
+    hostd::WatcherOptions watcher;
   };
   explicit Host(Options options);
   Host() : Host(Options()) {}

@@ -83,6 +83,7 @@ TEST(RpcStatsTest, EveryMethodHasANameOfItsOwn) {
   EXPECT_EQ(names.size(), static_cast<size_t>(Method::kCount));
   EXPECT_EQ(MethodName(Method::kGetAttr), "getattr");
   EXPECT_EQ(MethodName(Method::kRelease), "release");
+  EXPECT_EQ(MethodName(Method::kFence), "fence");
 }
 
 TEST(RpcStatsTest, TheTotalIsTheSumOfAllMethods) {

@@ -116,6 +116,30 @@ TEST_F(WireHostileTest, EntryNamesThatNoDirectoryHas) {
   }
 }
 
+TEST_F(WireHostileTest, EventsThatCannotBe) {
+  NextReply reply;
+  reply.events = {s_.SomeEvent(EventKind::kRevoked)};
+  auto good = Encoded<E::NextResults>(reply);
+  ASSERT_TRUE(Decodes<NextReply>(good.asReader()));
+  good.getEvents()[0].setKind(8);
+  EXPECT_FALSE(Decodes<NextReply>(good.asReader()));
+  for (const std::string& name : {std::string("a/b"), std::string("."),
+                                  std::string("..", 2), std::string("\0", 1),
+                                  std::string(256, 'n')}) {
+    reply.events[0].name = name;
+    EXPECT_FALSE(
+        Decodes<NextReply>(Encoded<E::NextResults>(reply).asReader()))
+        << testing::PrintToString(name);
+  }
+  reply.events[0] = s_.SomeEvent(EventKind::kCreated);
+  reply.events[0].dir = FileId();
+  EXPECT_FALSE(Decodes<NextReply>(Encoded<E::NextResults>(reply).asReader()))
+      << "a name in no directory";
+  reply.events[0] = s_.SomeEvent(EventKind::kCreated);
+  reply.events[0].taken.nsec = 1'000'000'000;
+  EXPECT_FALSE(Decodes<NextReply>(Encoded<E::NextResults>(reply).asReader()));
+}
+
 TEST_F(WireHostileTest, ABlockThatIsTooLong) {
   ReadReply reply;
   reply.files.emplace_back().blocks.push_back(
@@ -227,6 +251,10 @@ TEST_F(WireHostileTest, DamagedMessagesAreDecodedOrRefused) {
   Damage<E::RenameResults>(renamed, 8);
   Damage<E::SetXattrParams>(SetXattrRequest{.node = s_.Node(), .value = "v"},
                             9);
+  auto next = s_.Answer<NextReply>();
+  next.events = {s_.SomeEvent(EventKind::kCreated),
+                 s_.SomeEvent(EventKind::kMovedTo)};
+  Damage<E::NextResults>(next, 10);
 }
 
 }  // namespace

@@ -63,11 +63,12 @@ TEST_F(WireRoundTripTest, Looking) {
   attr.attr = s_.SomeAttr();
   ExpectRoundTrip<E::GetAttrResults>(attr, kNoMessage);
   ExpectRoundTrip<E::LookupParams>(
-      LookupRequest{.dir = s_.Node(), .name = "n\xff\n"});
+      LookupRequest{.dir = s_.Node(), .name = "n\xff\n", .lease = true});
   auto lookup = s_.Answer<LookupReply>();
   lookup.entry = s_.SomeAttr();
   lookup.target = s_.Text();
   lookup.dir = s_.SomeAttr();
+  lookup.leased = true;
   ExpectRoundTrip<E::LookupResults>(lookup, kNoMessage);
   ExpectRoundTrip<E::ReadLinkParams>(s_.Node());
   auto link = s_.Answer<ReadLinkReply>();
@@ -82,7 +83,7 @@ TEST_F(WireRoundTripTest, Looking) {
 
 TEST_F(WireRoundTripTest, Listing) {
   ExpectRoundTrip<E::ListParams>(ListRequest{
-      .dir = s_.Node(), .known = {s_.Number(), s_.Number()}});
+      .dir = s_.Node(), .known = {s_.Number(), s_.Number()}, .lease = true});
   ExpectRoundTrip<E::ListMoreParams>(s_.Number());
   auto page = s_.Answer<ListReply>();
   page.dir = s_.SomeAttr();
@@ -91,6 +92,7 @@ TEST_F(WireRoundTripTest, Listing) {
   page.entries = {{s_.Text(), s_.SomeAttr(), s_.Text()},
                   {std::string(255, 'n'), s_.SomeAttr(), s_.Text()}};
   page.cursor = s_.Number();
+  page.leased = true;
   const std::set<std::string> unset = {"page.status.message"};
   ExpectRoundTrip<E::ListResults>(page, unset);
   ExpectRoundTrip<E::ListMoreResults>(page, unset);
@@ -249,6 +251,60 @@ TEST_F(WireRoundTripTest, AnEmptyXattrIsNotARemoval) {
   Decode(wire.asReader(), decoded);
   ASSERT_TRUE(decoded.value.has_value());
   EXPECT_EQ(*decoded.value, "");
+}
+
+TEST_F(WireRoundTripTest, TheJournal) {
+  ExpectRoundTrip<E::NextParams>(NextRequest{.after = {s_.Number(), s_.Number()},
+                                             .max_events = s_.Small(),
+                                             .wait_ms = s_.Small()});
+  auto reply = s_.Answer<NextReply>();
+  reply.new_epoch = true;
+  reply.events = {s_.SomeEvent(EventKind::kDeleted),
+                  s_.SomeEvent(EventKind::kRevoked)};
+  reply.watches = s_.Number();
+  reply.refused = s_.Number();
+  reply.overflows = s_.Number();
+  ExpectRoundTrip<E::NextResults>(reply, kNoMessage);
+  ExpectRoundTrip<E::FenceParams>(FenceRequest());
+  ExpectRoundTrip<E::FenceResults>(s_.Answer<Reply>(), kNoMessage);
+}
+
+TEST_F(WireRoundTripTest, AnEventKeepsItsFields) {
+  const Event event = s_.SomeEvent(EventKind::kMovedTo);
+  capnp::MallocMessageBuilder message;
+  auto wire = message.initRoot<wire::Event>();
+  Encode(event, wire);
+  Event decoded;
+  Decode(wire.asReader(), decoded);
+  EXPECT_EQ(decoded.sequence, event.sequence);
+  EXPECT_EQ(decoded.kind, EventKind::kMovedTo);
+  EXPECT_TRUE(decoded.own && decoded.directory);
+  EXPECT_EQ(decoded.cookie, event.cookie);
+  EXPECT_EQ(decoded.dir, event.dir);
+  EXPECT_EQ(decoded.name, event.name);
+  EXPECT_EQ(decoded.dir_attr, event.dir_attr);
+  EXPECT_EQ(decoded.entry, event.entry);
+  EXPECT_EQ(decoded.target, event.target);
+  EXPECT_EQ(decoded.taken, event.taken);
+}
+
+// Of what is gone, and of an object without a name, nothing is sent.
+TEST_F(WireRoundTripTest, WhatAnEventLacksStaysNull) {
+  Event event;
+  event.kind = EventKind::kDeleted;
+  event.dir = s_.Id();
+  event.name = "n";
+  capnp::MallocMessageBuilder message;
+  auto wire = message.initRoot<wire::Event>();
+  Encode(event, wire);
+  EXPECT_FALSE(wire.hasDirAttr() || wire.hasEntry() || wire.hasTarget());
+  Event decoded;
+  Decode(wire.asReader(), decoded);
+  EXPECT_TRUE(decoded.dir_attr.id.IsNull() && decoded.entry.id.IsNull());
+  Encode(Event(), wire);
+  Event of_nothing;
+  Decode(wire.asReader(), of_nothing);
+  EXPECT_TRUE(of_nothing.dir.IsNull() && of_nothing.name.empty());
 }
 
 TEST_F(WireRoundTripTest, Locks) {

@@ -36,6 +36,19 @@ class Samples {
     return a;
   }
 
+  Event SomeEvent(EventKind kind) {
+    Event e{.sequence = Number(), .kind = kind, .own = true};
+    e.directory = true;
+    e.cookie = Small();
+    e.dir = Id();
+    e.name = Text();
+    e.dir_attr = SomeAttr();
+    e.entry = SomeAttr();
+    e.target = Text();
+    e.taken = Time();
+    return e;
+  }
+
   template <typename R>
   R Answer() {
     R reply;

@@ -1,0 +1,67 @@
+#include "hostd/claims.h"
+
+#include <algorithm>
+
+namespace warmfs::hostd {
+namespace {
+
+const FileId& ObjectOf(const Event& event) {
+  const bool of_dir = event.name.empty() && !event.dir.IsNull();
+  return of_dir ? event.dir : event.entry.id;
+}
+
+bool Covers(const Claim& claim, const Event& event) {
+  const uint32_t kind = KindBit(event.kind);
+  if ((claim.object_kinds & kind) != 0 &&
+      std::find(claim.objects.begin(), claim.objects.end(), ObjectOf(event)) !=
+          claim.objects.end()) {
+    return true;
+  }
+  if ((claim.name_kinds & kind) == 0) return false;
+  return std::any_of(claim.names.begin(), claim.names.end(), [&](auto& place) {
+    return place.first == event.dir && place.second == event.name;
+  });
+}
+
+}  // namespace
+
+Claims::Ticket Claims::Begin(Claim claim) {
+  absl::MutexLock lock(&mu_);
+  spans_.push_back({++last_ticket_, std::move(claim), source_.Mark()});
+  return last_ticket_;
+}
+
+void Claims::End(Ticket ticket) {
+  absl::MutexLock lock(&mu_);
+  // From the end: most claims are short.
+  const auto it =
+      std::find_if(spans_.rbegin(), spans_.rend(),
+                   [&](const Span& span) { return span.ticket == ticket; });
+  it->end = source_.Mark();
+  if (it->end <= forgotten_) spans_.erase(std::prev(it.base()));
+}
+
+uint64_t Claims::OwnerOf(const Event& event, uint64_t end) const {
+  absl::MutexLock lock(&mu_);
+  for (const Span& span : spans_) {
+    if (span.begin >= end) break;
+    if (end <= span.end && Covers(span.claim, event)) return span.claim.client;
+  }
+  return 0;
+}
+
+void Claims::Forget(uint64_t position) {
+  absl::MutexLock lock(&mu_);
+  forgotten_ = std::max(forgotten_, position);
+  for (auto it = spans_.begin();
+       it != spans_.end() && it->begin <= forgotten_;) {
+    it = it->end <= forgotten_ ? spans_.erase(it) : std::next(it);
+  }
+}
+
+size_t Claims::size() const {
+  absl::MutexLock lock(&mu_);
+  return spans_.size();
+}
+
+}  // namespace warmfs::hostd

@@ -1,0 +1,267 @@
+#include "hostd/event_maker.h"
+
+#include <sys/inotify.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <optional>
+
+namespace warmfs::hostd {
+namespace {
+
+constexpr size_t kFlushEvents = 256;
+// The two events that one change of a file with its own watch makes are queued
+// together; a few of other threads may come between.
+constexpr size_t kToldByName = 16;
+constexpr size_t kNearTheEnd = 16;
+constexpr int kLookAttempts = 2;
+
+std::optional<EventKind> KindOf(uint32_t mask) {
+  switch (mask & IN_ALL_EVENTS) {
+    case IN_CREATE:
+      return EventKind::kCreated;
+    case IN_DELETE:
+      return EventKind::kDeleted;
+    case IN_MOVED_FROM:
+      return EventKind::kMovedFrom;
+    case IN_MOVED_TO:
+      return EventKind::kMovedTo;
+    case IN_MODIFY:
+      return EventKind::kModified;
+    case IN_ATTRIB:
+      return EventKind::kAttributes;
+    case IN_CLOSE_WRITE:
+      return EventKind::kClosedWrite;
+    default:
+      return std::nullopt;
+  }
+}
+
+// Puts the second half of each move behind the first. What was queued between
+// them is by others, about something else or about the new name. A half that is
+// alone loses its cookie.
+std::vector<RawEvent> PairMoves(std::vector<RawEvent> batch) {
+  absl::flat_hash_map<uint32_t, size_t> arrivals;
+  for (size_t i = 0; i < batch.size(); ++i) {
+    if ((batch[i].mask & IN_MOVED_TO) != 0) arrivals[batch[i].cookie] = i;
+  }
+  std::vector<RawEvent> paired;
+  std::vector<bool> moved(batch.size());
+  paired.reserve(batch.size());
+  for (size_t i = 0; i < batch.size(); ++i) {
+    if (moved[i]) continue;
+    const bool from = (batch[i].mask & IN_MOVED_FROM) != 0;
+    const auto to = from ? arrivals.find(batch[i].cookie) : arrivals.end();
+    paired.push_back(std::move(batch[i]));
+    if (to == arrivals.end() || to->second < i) {
+      paired.back().cookie = 0;
+      continue;
+    }
+    paired.push_back(std::move(batch[to->second]));
+    moved[to->second] = true;
+  }
+  return paired;
+}
+
+}  // namespace
+
+bool EndsInHalfAMove(const std::vector<RawEvent>& batch) {
+  const size_t first = batch.size() - std::min(batch.size(), kNearTheEnd);
+  for (size_t i = first; i < batch.size(); ++i) {
+    if ((batch[i].mask & IN_MOVED_FROM) == 0) continue;
+    const bool whole = std::any_of(
+        batch.begin() + static_cast<ptrdiff_t>(i) + 1, batch.end(),
+        [&](const RawEvent& other) {
+          return (other.mask & IN_MOVED_TO) != 0 &&
+                 other.cookie == batch[i].cookie;
+        });
+    if (!whole) return true;
+  }
+  return false;
+}
+
+EventMaker::EventMaker(const Tree& tree, Watches& watches, Claims& claims,
+                       Journal& journal)
+    : tree_(tree), watches_(watches), claims_(claims), journal_(journal) {
+  Attr root;
+  if (tree.attrs().Read(tree.jail().root(), &root) == 0) root_ = root.id;
+}
+
+void EventMaker::Process(std::vector<RawEvent> batch, uint64_t position,
+                         absl::FunctionRef<void()> take_more) {
+  states_.clear();
+  directories_.clear();
+  for (const RawEvent& raw : PairMoves(std::move(batch))) {
+    Handle(raw);
+    // A second half was put ahead of others: they have yet to be asked about.
+    if ((raw.mask & IN_MOVED_TO) == 0) claims_.Forget(raw.end);
+    if (out_.size() < kFlushEvents) continue;
+    Flush();
+    take_more();
+  }
+  Flush();
+  claims_.Forget(position);
+}
+
+void EventMaker::Handle(const RawEvent& raw) {
+  taken_ = raw.taken;
+  if (raw.watch < 0) return Overflow();
+  const auto watch = watches_.Find(raw.watch);
+  if (watch == nullptr) return;  // dropped meanwhile
+  if ((raw.mask & (IN_IGNORED | IN_UNMOUNT | IN_DELETE_SELF)) != 0) {
+    return Gone(*watch);
+  }
+  const auto kind = KindOf(raw.mask);
+  if (!kind) return;
+  if (!raw.name.empty()) {
+    Named(*watch, raw, *kind);
+  } else if (watch->directory) {
+    OfDirectoryItself(*watch, raw);
+  } else {
+    OfFileItself(*watch, raw, *kind);
+  }
+}
+
+void EventMaker::Named(const Watch& watch, const RawEvent& raw,
+                       EventKind kind) {
+  // Before the look, which notes what is there now.
+  const FileId former = watches_.At({watch.id, raw.name});
+  const State& state = Look(watch, raw.name);
+  Event event;
+  event.kind = kind;
+  event.directory = (raw.mask & IN_ISDIR) != 0;
+  event.cookie = raw.cookie;
+  event.dir = watch.id;
+  event.name = raw.name;
+  event.dir_attr = LookAtDirectory(watch);
+  event.entry = state.attr;
+  event.target = state.target;
+  if (event.directory) Left(former, event);
+  if (event.entry.nlink > 1 && watches_.TellsItself(event.entry.id, raw.end)) {
+    told_.push_back({event.entry.id, kind});
+    if (told_.size() > kToldByName) told_.pop_front();
+  }
+  Emit(std::move(event), raw.end);
+  if (std::exchange(uncovered_, false) && watches_.Drop(watch.id)) {
+    Revoke(watch.id);
+  }
+}
+
+void EventMaker::Left(const FileId& child, const Event& event) {
+  if (child.IsNull()) return;
+  if (event.kind == EventKind::kDeleted && event.entry.id != child) {
+    watches_.Drop(child);
+  }
+  // Moved to where nobody watches; that may be outside of the export.
+  if (event.kind == EventKind::kMovedFrom && event.cookie == 0) {
+    for (const FileId& dir : watches_.DropIfOutside(child)) Revoke(dir);
+  }
+}
+
+void EventMaker::OfDirectoryItself(const Watch& watch, const RawEvent& raw) {
+  if ((raw.mask & IN_ATTRIB) == 0 || ParentTells(watch)) return;
+  Event event;
+  event.kind = EventKind::kAttributes;
+  event.directory = true;
+  event.dir = watch.id;
+  event.dir_attr = LookAtDirectory(watch);
+  Emit(std::move(event), raw.end);
+}
+
+// A watched parent on the same file system; a mount's root has none.
+bool EventMaker::ParentTells(const Watch& watch) const {
+  if (watch.id == root_) return false;
+  struct stat own {}, parent {};
+  Attr attr;
+  return fstat(watch.fd(), &own) == 0 &&
+         fstatat(watch.fd(), "..", &parent, 0) == 0 &&
+         own.st_dev == parent.st_dev &&
+         tree_.attrs().ReadEntry(watch.fd(), "..", &attr) == 0 &&
+         watches_.Has(attr.id);
+}
+
+void EventMaker::OfFileItself(const Watch& watch, const RawEvent& raw,
+                              EventKind kind) {
+  Event event;
+  event.kind = kind;
+  if (tree_.attrs().Read(watch.fd(), &event.entry) != 0) return Gone(watch);
+  const bool single = event.entry.nlink <= 1;
+  if (!ToldByName(watch.id, kind)) Emit(std::move(event), raw.end);
+  if (single) watches_.Drop(watch.id);
+}
+
+bool EventMaker::ToldByName(const FileId& id, EventKind kind) {
+  const auto it = std::find(told_.begin(), told_.end(), std::pair(id, kind));
+  if (it == told_.end()) return false;
+  told_.erase(it);
+  return true;
+}
+
+// By a lazy unmount, for one: its names are still there, without it.
+void EventMaker::Gone(const Watch& watch) {
+  struct stat st {};
+  const bool deleted = fstat(watch.fd(), &st) == 0 && st.st_nlink == 0;
+  if (!watches_.Drop(watch.id)) return;
+  if (watch.directory && !deleted) Revoke(watch.id);
+}
+
+void EventMaker::Overflow() {
+  ++overflows_;
+  // What was moved out of the export meanwhile has told nobody.
+  watches_.DropOutside();
+  out_.clear();
+  journal_.NewEpoch();
+}
+
+EventMaker::State EventMaker::LookNow(const Watch& watch,
+                                      const std::string& name) {
+  const Watches::Place place{watch.id, name};
+  // A link that is replaced between the two calls is looked at once more.
+  for (int i = 0; i < kLookAttempts; ++i) {
+    State state;
+    if (tree_.attrs().ReadEntry(watch.fd(), name, &state.attr) != 0) return {};
+    const auto covered = watches_.Cover(watch.fd(), place, &state.attr);
+    if (covered == Watches::Covered::kGone) return {};
+    if (covered == Watches::Covered::kRefused) uncovered_ = true;
+    if (!state.attr.IsSymlink()) return state;
+    if (tree_.ReadTarget(watch.fd(), name.c_str(), &state.target) == 0) {
+      return state;
+    }
+  }
+  return {};
+}
+
+const EventMaker::State& EventMaker::Look(const Watch& watch,
+                                          const std::string& name) {
+  const auto [it, is_new] = states_.try_emplace({watch.number, name});
+  if (is_new) it->second = LookNow(watch, name);
+  return it->second;
+}
+
+const Attr& EventMaker::LookAtDirectory(const Watch& watch) {
+  const auto [it, is_new] = directories_.try_emplace(watch.number);
+  if (!is_new) return it->second;
+  const int error = tree_.attrs().Read(watch.fd(), &it->second);
+  if (error != 0 || it->second.nlink == 0) it->second = Attr();
+  return it->second;
+}
+
+void EventMaker::Revoke(const FileId& dir) {
+  Event event;
+  event.kind = EventKind::kRevoked;
+  event.directory = true;
+  event.dir = dir;
+  Emit(std::move(event), 0);
+}
+
+void EventMaker::Emit(Event event, uint64_t end) {
+  event.taken = taken_;
+  const uint64_t owner = claims_.OwnerOf(event, end);
+  out_.push_back({std::move(event), owner});
+}
+
+void EventMaker::Flush() {
+  if (!out_.empty()) journal_.Append(&out_);
+}
+
+}  // namespace warmfs::hostd

@@ -1,0 +1,124 @@
+#include "hostd/journal.h"
+
+#include <errno.h>
+#include <sys/random.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+namespace warmfs::hostd {
+namespace {
+
+size_t BytesOf(const Journal::Item& item) {
+  return sizeof(item) + item.event.name.size() + item.event.target.size();
+}
+
+uint64_t RandomId() {
+  uint64_t id = 0;
+  while (id == 0) {
+    // Never short for 8 bytes, and never fails once the system has booted.
+    if (getrandom(&id, sizeof(id), 0) != sizeof(id)) std::abort();
+  }
+  return id;
+}
+
+}  // namespace
+
+Journal::Journal(Limits limits) : limits_(limits) {
+  absl::MutexLock lock(&mu_);
+  StartEpoch();
+}
+
+void Journal::StartEpoch() {
+  head_ = {.journal_id = RandomId(), .sequence = 0};
+  items_.clear();
+  bytes_ = 0;
+}
+
+JournalPos Journal::head() const {
+  absl::MutexLock lock(&mu_);
+  return head_;
+}
+
+void Journal::DropOldest() {
+  bytes_ -= BytesOf(items_.front());
+  items_.pop_front();
+}
+
+void Journal::Append(std::vector<Item>* items) {
+  absl::MutexLock lock(&mu_);
+  for (Item& item : *items) {
+    item.event.sequence = ++head_.sequence;
+    bytes_ += BytesOf(item);
+    items_.push_back(std::move(item));
+  }
+  items->clear();
+  while (items_.size() > limits_.events || bytes_ > limits_.bytes) DropOldest();
+}
+
+void Journal::NewEpoch() {
+  absl::MutexLock lock(&mu_);
+  StartEpoch();
+}
+
+void Journal::Close() {
+  absl::MutexLock lock(&mu_);
+  closed_ = true;
+}
+
+bool Journal::TakeAsked() {
+  absl::MutexLock lock(&mu_);
+  return std::exchange(asked_, false) || !waiting_.empty();
+}
+
+bool Journal::Knows(const JournalPos& pos) const {
+  return pos.journal_id == head_.journal_id && pos.sequence <= head_.sequence &&
+         head_.sequence - pos.sequence <= items_.size();
+}
+
+void Journal::Await(uint64_t client, const NextRequest& request) {
+  const absl::Duration wait =
+      std::min(absl::Milliseconds(request.wait_ms), kLongestWait);
+  const uint64_t call = ++last_call_;
+  waiting_[client] = call;
+  const auto ready = [&]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+    return closed_ || head_ != request.after || waiting_.at(client) != call;
+  };
+  mu_.AwaitWithTimeout(absl::Condition(&ready), wait);
+  if (waiting_.at(client) == call) waiting_.erase(client);
+}
+
+void Journal::Collect(uint64_t client, uint32_t most, NextReply* reply) const {
+  const uint64_t count = head_.sequence - reply->pos.sequence;
+  size_t bytes = 0;
+  for (size_t i = items_.size() - count; i < items_.size(); ++i) {
+    if (reply->events.size() >= most || bytes >= kMostBytes) return;
+    const Item& item = items_[i];
+    Event& event = reply->events.emplace_back(item.event);
+    event.own = item.owner != 0 && item.owner == client;
+    reply->pos.sequence = event.sequence;
+    bytes += BytesOf(item);
+  }
+}
+
+NextReply Journal::Next(uint64_t client, const NextRequest& request) {
+  NextReply reply;
+  absl::MutexLock lock(&mu_);
+  asked_ = true;
+  if (!closed_ && head_ == request.after) Await(client, request);
+  if (closed_) {
+    reply.error = ESHUTDOWN;
+    return reply;
+  }
+  if (!Knows(request.after)) {
+    reply.new_epoch = true;
+    reply.pos = head_;
+    return reply;
+  }
+  reply.pos = request.after;
+  Collect(client, std::clamp(request.max_events, 1u, kMostEvents), &reply);
+  return reply;
+}
+
+}  // namespace warmfs::hostd

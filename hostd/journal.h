@@ -1,0 +1,84 @@
+// The change journal of one export: the latest events in memory, under the rules
+// of schema/ops_journal.h. Positions count up within an epoch; a new epoch has
+// another, random journal id, starts at 0 and keeps nothing.
+//
+// Bounded by events and by bytes: the oldest go, and a client that has not read
+// them begins a new epoch of its own (Next answers new_epoch).
+//
+// Who is told `own` is decided when an event is handed out: the journal keeps
+// for each event which client caused it, 0 for none.
+//
+// Thread-safe. Next waits without holding anybody up, and ends at Close.
+
+#ifndef WARMFS_HOSTD_JOURNAL_H_
+#define WARMFS_HOSTD_JOURNAL_H_
+
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "schema/ops_journal.h"
+
+namespace warmfs::hostd {
+
+class Journal {
+ public:
+  struct Limits {
+    size_t events = 256 * 1024;
+    size_t bytes = 64 * 1024 * 1024;
+  };
+  // Of one Next, whatever its request says.
+  static constexpr absl::Duration kLongestWait = absl::Seconds(30);
+  static constexpr uint32_t kMostEvents = 4096;
+  static constexpr size_t kMostBytes = 1024 * 1024;
+
+  struct Item {
+    Event event;  // the sequence is the journal's business
+    uint64_t owner = 0;
+  };
+
+  explicit Journal(Limits limits);
+
+  JournalPos head() const ABSL_LOCKS_EXCLUDED(mu_);
+  // Moves the items out of the vector and leaves it empty.
+  void Append(std::vector<Item>* items) ABSL_LOCKS_EXCLUDED(mu_);
+  void NewEpoch() ABSL_LOCKS_EXCLUDED(mu_);
+  // Whoever waits is answered, and nobody waits any more: ESHUTDOWN.
+  void Close() ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Of one client only the latest call waits: an earlier one, whose connection
+  // has gone perhaps, is answered without events.
+  NextReply Next(uint64_t client, const NextRequest& request)
+      ABSL_LOCKS_EXCLUDED(mu_);
+  // Has anybody called Next since the last time this was asked, or waits now?
+  bool TakeAsked() ABSL_LOCKS_EXCLUDED(mu_);
+
+ private:
+  bool Knows(const JournalPos& pos) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  void Await(uint64_t client, const NextRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Collect(uint64_t client, uint32_t most, NextReply* reply) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  void DropOldest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void StartEpoch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  const Limits limits_;
+  mutable absl::Mutex mu_;
+  bool closed_ ABSL_GUARDED_BY(mu_) = false;
+  bool asked_ ABSL_GUARDED_BY(mu_) = false;
+  JournalPos head_ ABSL_GUARDED_BY(mu_);
+  // Without a gap; the last one is head_'s.
+  std::deque<Item> items_ ABSL_GUARDED_BY(mu_);
+  size_t bytes_ ABSL_GUARDED_BY(mu_) = 0;
+  // The call of each client that may wait.
+  uint64_t last_call_ ABSL_GUARDED_BY(mu_) = 0;
+  absl::flat_hash_map<uint64_t, uint64_t> waiting_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace warmfs::hostd
+
+#endif  // WARMFS_HOSTD_JOURNAL_H_

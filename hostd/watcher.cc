@@ -1,0 +1,136 @@
+#include "hostd/watcher.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace warmfs::hostd {
+namespace {
+
+constexpr absl::Duration kOtherHalf = absl::Milliseconds(1);
+constexpr absl::Duration kFenceWait = absl::Seconds(30);
+// Beyond this many events that wait in memory, the kernel keeps its own.
+constexpr size_t kMostPending = 1 << 20;
+// Each watch that ends queues an event.
+constexpr size_t kRemovedAtOnce = 1000;
+
+// Where a directory is: in its parent, by the last part of its path.
+Watches::Place PlaceOf(const AttrReader& attrs, int fd,
+                       const std::string& path) {
+  Attr parent;
+  if (path.empty() || attrs.ReadEntry(fd, "..", &parent) != 0) return {};
+  return {parent.id, path.substr(path.rfind('/') + 1)};
+}
+
+}  // namespace
+
+Watcher::Watcher(const Tree& tree, std::unique_ptr<WatchSource> source,
+                 const WatcherOptions& options, FdBudget& budget)
+    : options_(options),
+      tree_(tree),
+      source_(std::move(source)),
+      journal_(options.journal),
+      claims_(*source_),
+      watches_(tree.jail().root(), tree.attrs(), *source_,
+               std::min(options.max_watches, budget.capacity() / 2), budget),
+      maker_(tree, watches_, claims_, journal_),
+      drain_([this] { Drain(); }) {}
+
+Watcher::~Watcher() {
+  Stop();
+  source_->Wake();
+  drain_.join();
+}
+
+void Watcher::Stop() {
+  journal_.Close();
+  absl::MutexLock lock(&mu_);
+  stopped_ = true;
+}
+
+bool Watcher::Lease(const Node& dir, const std::string& path) {
+  if (watches_.Has(dir.attr.id)) return true;
+  UniqueFd fd(fcntl(dir.fd.get(), F_DUPFD_CLOEXEC, 0));
+  const auto place = PlaceOf(tree_.attrs(), dir.fd.get(), path);
+  return fd && watches_.Add(std::move(fd), dir.attr, place) == 0;
+}
+
+NextReply Watcher::Next(uint64_t client, const NextRequest& request) {
+  NextReply reply = journal_.Next(client, request);
+  reply.watches = watches_.size();
+  reply.refused = watches_.refused();
+  reply.overflows = maker_.overflows();
+  return reply;
+}
+
+Reply Watcher::Fence() {
+  const uint64_t mark = source_->Mark();
+  Reply reply;
+  {
+    absl::MutexLock lock(&mu_);
+    const auto done = [&]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+      return stopped_ || processed_ >= mark;
+    };
+    if (!mu_.AwaitWithTimeout(absl::Condition(&done), kFenceWait)) {
+      reply.error = ETIMEDOUT;
+    } else if (processed_ < mark) {
+      reply.error = ESHUTDOWN;
+    }
+  }
+  reply.pos = journal_.head();
+  return reply;
+}
+
+void Watcher::Drain() {
+  while (true) {
+    if (pending_.empty()) source_->Wait(absl::InfiniteDuration());
+    {
+      absl::MutexLock lock(&mu_);
+      if (stopped_) return;
+    }
+    Round();
+  }
+}
+
+void Watcher::TakeMore() {
+  if (pending_.size() < kMostPending) source_->Take(&pending_);
+}
+
+void Watcher::Round() {
+  TakeMore();
+  if (EndsInHalfAMove(pending_)) {
+    source_->Wait(kOtherHalf);
+    TakeMore();
+  }
+  if (pending_.empty()) return;
+  const uint64_t position = pending_.back().end;
+  maker_.Process(std::exchange(pending_, {}), position, [this] { TakeMore(); });
+  absl::MutexLock lock(&mu_);
+  processed_ = position;
+}
+
+void Watcher::Sweep(absl::Time now) {
+  const bool asked = journal_.TakeAsked();
+  {
+    absl::MutexLock lock(&mu_);
+    if (asked || idle()) in_use_ = now;
+    if (now - in_use_ < options_.lease_grace) return;
+    in_use_ = now;
+  }
+  DropAll();
+}
+
+void Watcher::DropAll() {
+  const auto all = watches_.Clear();
+  journal_.NewEpoch();
+  for (size_t i = 0; i < all.size(); ++i) {
+    watches_.Remove(*all[i]);
+    // Or the end of many watches would overflow the queue.
+    if (i % kRemovedAtOnce == kRemovedAtOnce - 1) Fence();
+  }
+}
+
+}  // namespace warmfs::hostd
