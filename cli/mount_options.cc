@@ -61,6 +61,15 @@ absl::Status SetCacheSize(const std::string& value, MountOptions& o) {
   return size.status();
 }
 
+absl::Status SetFreshness(const std::string& value, MountOptions& o) {
+  if (value != "lease" && value != "check") {
+    return absl::InvalidArgumentError(
+        fmt::format("freshness={}: give lease or check", value));
+  }
+  o.leases = value == "lease";
+  return absl::OkStatus();
+}
+
 // Options with a value.
 const std::map<std::string, Setter>& Setters() {
   static const auto* setters = new std::map<std::string, Setter>{
@@ -85,6 +94,7 @@ const std::map<std::string, Setter>& Setters() {
        }},
       {"token_file", SetToken},
       {"locks", SetLocks},
+      {"freshness", SetFreshness},
       {"uid",
        [](const std::string& v, MountOptions& o) {
          return ParseNumber<uint32_t>(v, 0, UINT32_MAX - 1, o.uid);
@@ -141,7 +151,12 @@ const char kMountOptionsHelp[] = R"(Options for -o, separated by commas:
   cache=DIR        where the cache is (default: one for each source under
                    $XDG_CACHE_HOME/warmfs)
   cache_size=SIZE  how much content it holds at most (default: 10G)
-  ttl=TIME         how long what the host said is believed (default: 1s)
+  freshness=lease|check
+                   whether the host tells of changes at once (a lease), or is
+                   asked again after the ttl; without a lease, where the host
+                   cannot watch, it is asked (default: lease)
+  ttl=TIME         how long what the host said is believed without a lease
+                   (default: 1s)
   host_wait=TIME   how long calls wait for a host that is away (default: 30s)
   token_file=FILE  the token for vsock: and tcp: endpoints
   locks=vm|host    whether flock and fcntl locks hold in this kernel, or on

@@ -17,6 +17,41 @@ double Percent(uint64_t part, uint64_t rest) {
   return part + rest == 0 ? 0 : 100.0 * part / (part + rest);
 }
 
+std::string Freshness(const json& s) {
+  const json& journal = s["journal"];
+  const std::string check =
+      fmt::format("checked after {} s", s["ttl_s"].get<double>());
+  if (!journal.is_object()) return check;
+  if (!journal["following"].get<bool>()) {
+    return check + ": the host's journal is not followed just now";
+  }
+  const uint64_t refused = journal["host"]["refused"];
+  std::string text =
+      fmt::format("{} leases", journal["leases"].get<uint64_t>());
+  if (refused != 0) {
+    text += fmt::format(", {} REFUSED by the host (its watches are used up; "
+                        "those directories are {})",
+                        refused, check);
+  }
+  return text;
+}
+
+void PrintJournal(const json& journal, const json& injections) {
+  uint64_t raised = 0;
+  for (const json& count : injections["raised"]) raised += count.get<uint64_t>();
+  fmt::print("  journal     {} events ({} of our own), {} raised here, {} "
+             "dropped; {} epochs, {} overflows, {} directories to check\n",
+             journal["events"].get<uint64_t>(), journal["own"].get<uint64_t>(),
+             raised, injections["dropped"].get<uint64_t>(),
+             journal["epochs"].get<uint64_t>(),
+             journal["host"]["overflows"].get<uint64_t>(),
+             journal["to_revalidate"].get<uint64_t>());
+  fmt::print("  lag         p50 {:.0f} us, p99 {:.0f} us from the host's "
+             "change to here\n",
+             journal["lag"]["p50_us"].get<double>(),
+             journal["lag"]["p99_us"].get<double>());
+}
+
 void PrintOne(const json& s) {
   const json& cache = s["cache"];
   const json& rpc = s["rpc"];
@@ -30,9 +65,10 @@ void PrintOne(const json& s) {
   fmt::print("  host        {}{}{}\n",
              s["connection"]["state"].get<std::string>(),
              trouble.empty() ? "" : ": ", trouble);
-  fmt::print("  freshness   checked after {} s, locks on the {}, {}\n",
-             s["ttl_s"].get<double>(), s["locks"].get<std::string>(),
+  fmt::print("  freshness   {}, locks on the {}, {}\n", Freshness(s),
+             s["locks"].get<std::string>(),
              s["read_only"].get<bool>() ? "read only" : "read and write");
+  if (s["journal"].is_object()) PrintJournal(s["journal"], s["injections"]);
   fmt::print("  reads       {:.1f} % from the cache ({} of {})\n",
              Percent(reads["hits"], reads["misses"]),
              reads["hits"].get<uint64_t>(),

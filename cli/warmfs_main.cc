@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cli/common.h"
+#include "cli/insight_command.h"
 #include "cli/mount_command.h"
 #include "cli/mount_options.h"
 #include "cli/status_command.h"
@@ -85,7 +86,8 @@ bool IsHelperName(const std::string& name) {
 // mount.fuse3 calls `warmfs SOURCE MOUNTPOINT -o ...`.
 bool LacksCommand(int argc, char** argv) {
   if (argc < 3 || argv[1][0] == '-') return false;
-  for (const char* command : {"mount", "umount", "status"}) {
+  for (const char* command : {"mount", "umount", "status", "sync", "events",
+                              "why"}) {
     if (argv[1] == std::string_view(command)) return false;
   }
   return true;
@@ -122,8 +124,32 @@ int Main(int argc, char** argv) {
   status->add_option("path", status_path, "Only the mount that holds this");
   status->add_flag("--json", as_json, "Everything, for programs");
 
+  std::string sync_path;
+  double sync_timeout_s = 30;
+  CLI::App* sync = app.add_subcommand(
+      "sync", "Wait until all that was changed on the host so far is visible, "
+              "and its events are delivered");
+  sync->add_option("path", sync_path, "In the mount")->required();
+  sync->add_option("--timeout", sync_timeout_s, "In seconds")
+      ->check(CLI::PositiveNumber);
+
+  std::string events_path;
+  CLI::App* events = app.add_subcommand(
+      "events", "Follow what is taken in of the host's changes");
+  events->add_option("path", events_path, "In the mount")->required();
+  events->add_flag("--json", as_json, "A JSON object on each line");
+
+  std::string why_path;
+  CLI::App* why = app.add_subcommand(
+      "why", "What is known of a path, under which lease, and what it costs");
+  why->add_option("path", why_path, "In the mount")->required();
+  why->add_flag("--json", as_json, "For programs");
+
   const int code = Parse(app, argc, argv);
   if (code >= 0) return code;
+  if (sync->parsed()) return SyncCommand(sync_path, sync_timeout_s);
+  if (events->parsed()) return EventsCommand(events_path, as_json);
+  if (why->parsed()) return WhyCommand(why_path, as_json);
   if (mount->parsed()) return Mount(mount_args);
   if (umount->parsed()) return UmountCommand(umount_point, lazy);
   return StatusCommand(status_path, as_json);

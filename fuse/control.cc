@@ -94,6 +94,11 @@ absl::Status ControlServer::Listen(const std::string& path) {
   return absl::OkStatus();
 }
 
+namespace {
+// Ends a handler that has nobody left to answer.
+struct ReaderLeft {};
+}  // namespace
+
 void ControlServer::AcceptLoop() {
   while (!stop_) {
     UniqueFd fd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
@@ -129,7 +134,10 @@ void ControlServer::Serve(UniqueFd fd) {
     return;
   }
   try {
-    handler_(request, [&](const json& answer) { SendLine(fd.get(), answer); });
+    handler_(request, [&](const json& answer) {
+      if (!SendLine(fd.get(), answer)) throw ReaderLeft();
+    });
+  } catch (const ReaderLeft&) {
   } catch (const json::exception& e) {
     SendLine(fd.get(), {{"error", std::string("bad request: ") + e.what()}});
   }

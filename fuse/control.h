@@ -31,7 +31,8 @@ using Emit = std::function<void(const nlohmann::json&)>;
 class ControlServer {
  public:
   static constexpr size_t kMaxConnections = 16;
-  // Answers a request by calling emit for each line. May take long.
+  // Answers a request by calling emit for each line. May take long; when the
+  // other side has left, emit throws, and the request ends.
   using Handler =
       std::function<void(const nlohmann::json& request, const Emit& emit)>;
 

@@ -126,6 +126,7 @@ class FileSystem {
   // Fetches the content of a file into the cache; the bytes that were fetched.
   absl::StatusOr<uint64_t> WarmFile(rpc::Channel& host, NodeId node);
 
+  const FileSystemOptions& options() const { return options_; }
   const Tree& tree() const { return tree_; }
   cache::Cache& cache() { return cache_; }
 

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
 #include "absl/time/clock.h"
 #include "cache/inspector.h"
@@ -16,65 +15,6 @@ namespace {
 using nlohmann::json;
 
 constexpr absl::Duration kHousekeeping = absl::Seconds(1);
-
-json LatencyJson(const rpc::LatencyHistogram& h) {
-  return {{"p50_us", absl::ToDoubleMicroseconds(h.Percentile(0.50))},
-          {"p90_us", absl::ToDoubleMicroseconds(h.Percentile(0.90))},
-          {"p99_us", absl::ToDoubleMicroseconds(h.Percentile(0.99))}};
-}
-
-json RpcJson(rpc::Remote& remote) {
-  const rpc::RpcStats& stats = remote.stats();
-  json methods = json::object();
-  for (size_t i = 0; i < stats.methods.size(); ++i) {
-    const uint64_t calls = stats.methods[i].calls;
-    if (calls == 0) continue;
-    json method = LatencyJson(stats.methods[i].latency);
-    method["calls"] = calls;
-    methods[std::string(rpc::MethodName(static_cast<rpc::Method>(i)))] = method;
-  }
-  return {{"calls", stats.TotalCalls()},
-          {"bytes_read", stats.bytes_read.load()},
-          {"bytes_written", stats.bytes_written.load()},
-          {"reconnects", stats.reconnects.load()},
-          {"failures", stats.failures.load()},
-          {"latency", LatencyJson(stats.latency)},
-          {"methods", methods}};
-}
-
-json RequestsJson(const RequestCounts& requests) {
-  json by_kind = json::object();
-  for (size_t i = 0; i < kOpNames.size(); ++i) {
-    const uint64_t count = requests.of(static_cast<Op>(i));
-    if (count != 0) by_kind[std::string(kOpNames[i])] = count;
-  }
-  return {{"total", requests.Total()}, {"by_kind", by_kind}};
-}
-
-json InjectionsJson(const Injector& injector) {
-  const InjectorCounters counters = injector.counters();
-  json raised = json::object(), failed = json::object();
-  for (size_t i = 0; i < counters.raised.size(); ++i) {
-    if (counters.raised[i] == 0) continue;
-    raised[std::string(InjectionName(static_cast<InjectionKind>(i)))] =
-        counters.raised[i];
-  }
-  for (const auto& [error, count] : counters.failed) {
-    failed[strerrorname_np(error)] = count;
-  }
-  return {{"queued", injector.depth()},   {"raised", raised},
-          {"unseen", counters.unseen},    {"dropped", counters.dropped},
-          {"overdue", counters.overdue},  {"failed", failed}};
-}
-
-json CacheJson(cache::Cache& cache) {
-  json out;
-  cache::Inspector(cache).Execute(
-      {{"command", "info"}}, [&](const json& line) {
-        if (!line.contains("done")) out = line;
-      });
-  return out;
-}
 
 }  // namespace
 
@@ -112,6 +52,7 @@ absl::StatusOr<std::unique_ptr<Share>> Share::Open(
   share->cache_ = *std::move(cache);
   share->fs_ = std::make_unique<FileSystem>(
       FileSystemOptions{.ttl = options.ttl,
+                        .leases = options.leases && info.journal,
                         .read_only = options.read_only || info.read_only,
                         .host_uid = info.host_uid,
                         .host_gid = info.host_gid,
@@ -129,18 +70,24 @@ absl::StatusOr<std::unique_ptr<Mount>> Mount::Start(MountOptions options) {
   auto share = Share::Open(
       m->options_,
       {.pages = [m](NodeId node) { m->notifier_->Pages(node); },
-       .entry = [m](NodeId dir, std::string_view name) {
-         m->notifier_->Entry(dir, name);
-       }});
+       .attr = [m](NodeId node) { m->notifier_->Attr(node); },
+       .entry = [m](NodeId dir,
+                    std::string_view name) { m->notifier_->Entry(dir, name); },
+       .raise =
+           [m](std::vector<Injection> injections) {
+             m->Raise(std::move(injections));
+           }});
   if (!share.ok()) return share.status();
   m->share_ = *std::move(share);
   m->session_ = std::make_unique<Session>(m->options_, m->share_->fs(),
                                           m->share_->remote());
-  m->notifier_ = std::make_unique<Notifier>(
-      [m](NodeId node) { m->session_->InvalidatePages(node); },
-      [m](NodeId dir, const std::string& name) {
-        m->session_->InvalidateEntry(dir, name);
-      });
+  m->notifier_ = std::make_unique<Notifier>(Notifier::Kernel{
+      .pages = [m](NodeId node) { m->session_->InvalidatePages(node); },
+      .attr = [m](NodeId node) { m->session_->InvalidateAttr(node); },
+      .entry =
+          [m](NodeId dir, const std::string& name) {
+            m->session_->InvalidateEntry(dir, name);
+          }});
   m->injector_ = std::make_unique<Injector>(
       InjectorOptions{.mountpoint = m->options_.mountpoint}, m->share_->fs(),
       m->session_->plans(), [m](NodeId dir, const std::string& name) {
@@ -149,6 +96,7 @@ absl::StatusOr<std::unique_ptr<Mount>> Mount::Start(MountOptions options) {
   absl::Status mounted = m->session_->Mount();
   if (mounted.ok()) mounted = m->injector_->Start();
   if (!mounted.ok()) return mounted;
+  m->StartFollowing();
   m->control_ = std::make_unique<ControlServer>(
       [m](const json& request, const Emit& emit) { m->Handle(request, emit); });
   absl::Status listening = m->control_->Listen(*control_path);
@@ -158,18 +106,40 @@ absl::StatusOr<std::unique_ptr<Mount>> Mount::Start(MountOptions options) {
 }
 
 Mount::~Mount() {
-  if (control_ != nullptr) control_->Refuse();
   {
     absl::MutexLock lock(&mu_);
     stop_ = true;
   }
+  if (control_ != nullptr) control_->Refuse();
   if (housekeeper_.joinable()) housekeeper_.join();
+  follower_.reset();
   injector_.reset();
   notifier_.reset();
   session_.reset();
   // The control socket goes last: while it is there, the cache is in use.
   share_.reset();
   control_.reset();
+}
+
+void Mount::StartFollowing() {
+  // Most hosts answer at once; one that does not must not hold up the mount.
+  constexpr absl::Duration kPatience = absl::Seconds(1);
+  if (!share_->fs().options().leases) return;
+  follower_ = std::make_unique<Follower>(
+      share_->remote(), share_->fs(), *notifier_,
+      [this](const Event& event, const Decision& decision,
+             const Injection* raised) {
+        event_log_.Note(event, decision, raised);
+      });
+  follower_->Start();
+  follower_->AwaitFollowing(kPatience);
+}
+
+void Mount::Raise(std::vector<Injection> injections) {
+  if (injections.empty()) return;
+  notifier_->After([this, injections = std::move(injections)]() mutable {
+    for (Injection& in : injections) injector_->Push(std::move(in));
+  });
 }
 
 void Mount::Run() {
@@ -202,6 +172,9 @@ void Mount::Handle(const json& request, const Emit& emit) {
     return emit(status);
   }
   if (command == "warm") return HandleWarm(request, emit);
+  if (command == "sync") return HandleSync(request, emit);
+  if (command == "events") return HandleEvents(emit);
+  if (command == "why") return HandleWhy(request, emit);
   cache::Inspector(share_->cache()).Execute(request, emit);
 }
 
@@ -225,38 +198,6 @@ void Mount::HandleWarm(const json& request, const Emit& emit) {
   json end = ToJson(last);
   end["done"] = true;
   emit(end);
-}
-
-json Mount::Status() {
-  rpc::Remote& remote = share_->remote();
-  FileSystem& fs = share_->fs();
-  const ExportInfo info = *remote.info();
-  // A channel that is idle has not noticed yet that the host went away.
-  const bool connected = remote.connected() > 0 && remote.trouble().empty();
-  return {{"mountpoint", options_.mountpoint},
-          {"source", options_.remote.endpoint},
-          {"export", info.name},
-          {"pid", getpid()},
-          {"uptime_s", absl::ToDoubleSeconds(absl::Now() - started_)},
-          {"read_only", options_.read_only || info.read_only},
-          {"freshness", "check"},
-          {"ttl_s", absl::ToDoubleSeconds(options_.ttl)},
-          {"locks", options_.host_locks ? "host" : "vm"},
-          {"connection",
-           {{"state", connected ? "connected" : "disconnected"},
-            {"channels", remote.connected()},
-            {"trouble", remote.trouble()}}},
-          {"nodes", fs.tree().size()},
-          {"node_bytes", fs.tree().memory_bytes()},
-          {"reads", {{"hits", fs.read_hits()}, {"misses", fs.read_misses()}}},
-          {"listings",
-           {{"confirmed", fs.listings_confirmed()},
-            {"fetched", fs.listings_fetched()}}},
-          {"invalidations", notifier_->sent()},
-          {"injections", InjectionsJson(*injector_)},
-          {"requests", RequestsJson(session_->requests())},
-          {"rpc", RpcJson(remote)},
-          {"cache", CacheJson(share_->cache())}};
 }
 
 }  // namespace warmfs::fuse

@@ -18,7 +18,9 @@
 #include "cache/cache.h"
 #include "fuse/clock.h"
 #include "fuse/control.h"
+#include "fuse/event_log.h"
 #include "fuse/file_system.h"
+#include "fuse/follower.h"
 #include "fuse/injector.h"
 #include "fuse/notifier.h"
 #include "fuse/options.h"
@@ -69,6 +71,17 @@ class Mount {
 
   void Handle(const nlohmann::json& request, const Emit& emit);
   void HandleWarm(const nlohmann::json& request, const Emit& emit);
+  // insight.cc
+  void HandleSync(const nlohmann::json& request, const Emit& emit);
+  void HandleEvents(const Emit& emit);
+  void HandleWhy(const nlohmann::json& request, const Emit& emit);
+  std::string PathOf(const Event& event);
+
+  void StartFollowing();
+  void Raise(std::vector<Injection> injections);
+  // Every change made on the host before the call is visible in the mount, and
+  // its events are delivered. The answer is the host's position.
+  absl::StatusOr<JournalPos> Fence(absl::Duration limit);
   void Housekeep();
 
   const MountOptions options_;
@@ -77,6 +90,8 @@ class Mount {
   std::unique_ptr<Session> session_;
   std::unique_ptr<Notifier> notifier_;
   std::unique_ptr<Injector> injector_;
+  EventLog event_log_;
+  std::unique_ptr<Follower> follower_;  // none: checks by the ttl
   std::unique_ptr<ControlServer> control_;
   absl::Mutex mu_;
   bool stop_ ABSL_GUARDED_BY(mu_) = false;

@@ -17,6 +17,8 @@ struct MountOptions {
   // Where the cache is; empty: in memory, for this mount only.
   std::string cache_directory;
   uint64_t cache_bytes = uint64_t{10} << 30;
+  // Follow the host's journal, if it has one.
+  bool leases = true;
   // How long what the host said is believed without a lease.
   absl::Duration ttl = absl::Seconds(1);
   bool read_only = false;

@@ -240,6 +240,11 @@ void Session::InvalidatePages(NodeId node) {
   fuse_lowlevel_notify_inval_inode(impl_->session(), node, 0, 0);
 }
 
+void Session::InvalidateAttr(NodeId node) {
+  // A negative offset leaves the pages (fuse_reverse_inval_inode).
+  fuse_lowlevel_notify_inval_inode(impl_->session(), node, -1, 0);
+}
+
 void Session::InvalidateEntry(NodeId dir, const std::string& name) {
   fuse_lowlevel_notify_inval_entry(impl_->session(), dir, name.data(),
                                    name.size());

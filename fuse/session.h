@@ -39,7 +39,8 @@ class Session {
 
   // For the file system's Invalidations: sends them to the kernel. On threads
   // that no request waits for: the notifier's and the injector's.
-  void InvalidatePages(NodeId node);
+  void InvalidatePages(NodeId node);  // and attributes
+  void InvalidateAttr(NodeId node);
   void InvalidateEntry(NodeId dir, const std::string& name);
 
   const RequestCounts& requests() const;
