@@ -1,5 +1,6 @@
 #include "hostd/event_maker.h"
 
+#include <errno.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
@@ -219,7 +220,10 @@ EventMaker::State EventMaker::LookNow(const Watch& watch,
   // A link that is replaced between the two calls is looked at once more.
   for (int i = 0; i < kLookAttempts; ++i) {
     State state;
-    if (tree_.attrs().ReadEntry(watch.fd(), name, &state.attr) != 0) return {};
+    const int error = tree_.attrs().ReadEntry(watch.fd(), name, &state.attr);
+    // A directory that may not be searched any more tells nothing true.
+    if (error != 0 && error != ENOENT) uncovered_ = true;
+    if (error != 0) return {};
     const auto covered = watches_.Cover(watch.fd(), place, &state.attr);
     if (covered == Watches::Covered::kGone) return {};
     if (covered == Watches::Covered::kRefused) uncovered_ = true;

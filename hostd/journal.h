@@ -59,6 +59,8 @@ class Journal {
 
  private:
   bool Knows(const JournalPos& pos) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  bool IsLatest(uint64_t client, uint64_t call) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
   void Await(uint64_t client, const NextRequest& request)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Collect(uint64_t client, uint32_t most, NextReply* reply) const

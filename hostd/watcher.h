@@ -32,6 +32,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "hostd/claims.h"
 #include "hostd/event_maker.h"
@@ -98,7 +99,7 @@ class Watcher {
   absl::Mutex mu_;
   bool stopped_ ABSL_GUARDED_BY(mu_) = false;
   uint64_t processed_ ABSL_GUARDED_BY(mu_) = 0;  // position
-  absl::Time in_use_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
+  absl::Time in_use_ ABSL_GUARDED_BY(mu_) = absl::Now();
   std::thread drain_;  // last
 };
 
