@@ -70,12 +70,12 @@ bool EndsInHalfAMove(const std::vector<RawEvent>& batch) {
   const size_t first = batch.size() - std::min(batch.size(), kNearTheEnd);
   for (size_t i = first; i < batch.size(); ++i) {
     if ((batch[i].mask & IN_MOVED_FROM) == 0) continue;
-    const bool whole = std::any_of(
-        batch.begin() + static_cast<ptrdiff_t>(i) + 1, batch.end(),
-        [&](const RawEvent& other) {
-          return (other.mask & IN_MOVED_TO) != 0 &&
-                 other.cookie == batch[i].cookie;
-        });
+    const bool whole =
+        std::any_of(batch.begin() + static_cast<ptrdiff_t>(i) + 1, batch.end(),
+                    [&](const RawEvent& other) {
+                      return (other.mask & IN_MOVED_TO) != 0 &&
+                             other.cookie == batch[i].cookie;
+                    });
     if (!whole) return true;
   }
   return false;
@@ -172,7 +172,8 @@ void EventMaker::OfDirectoryItself(const Watch& watch, const RawEvent& raw) {
 // A watched parent on the same file system; a mount's root has none.
 bool EventMaker::ParentTells(const Watch& watch) const {
   if (watch.id == root_) return false;
-  struct stat own {}, parent {};
+  struct stat own {
+  }, parent{};
   Attr attr;
   return fstat(watch.fd(), &own) == 0 &&
          fstatat(watch.fd(), "..", &parent, 0) == 0 &&

@@ -1,6 +1,6 @@
-// The change journal of one export: the latest events in memory, under the rules
-// of schema/ops_journal.h. Positions count up within an epoch; a new epoch has
-// another, random journal id, starts at 0 and keeps nothing.
+// The change journal of one export: the latest events in memory, under the
+// rules of schema/ops_journal.h. Positions count up within an epoch; a new
+// epoch has another, random journal id, starts at 0 and keeps nothing.
 //
 // Bounded by events and by bytes: the oldest go, and a client that has not read
 // them begins a new epoch of its own (Next answers new_epoch).

@@ -4,8 +4,8 @@
 //
 // A lease. The caller takes the journal's head, has the directory watched
 // (Lease), and then looks at it; each entry that can change by another way is
-// watched as well and looked at again (watches.h, Cover). Whatever happens after
-// the look is queued, and in the journal behind that head. The races:
+// watched as well and looked at again (watches.h, Cover). Whatever happens
+// after the look is queued, and in the journal behind that head. The races:
 //  - A change between head and watch: the look shows it.
 //  - A change between watch and look: the look shows it, and an event tells a
 //    state that is the same or newer.

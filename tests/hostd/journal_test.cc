@@ -88,10 +88,8 @@ TEST(JournalTest, BytesAreBoundedToo) {
   const JournalPos start = journal.head();
   Append(journal, 100, 0, 200);
   EXPECT_TRUE(journal.Next(1, {.after = start}).new_epoch);
-  EXPECT_TRUE(
-      journal.Next(1, {.after = {start.journal_id, 50}}).new_epoch);
-  EXPECT_FALSE(
-      journal.Next(1, {.after = {start.journal_id, 99}}).new_epoch);
+  EXPECT_TRUE(journal.Next(1, {.after = {start.journal_id, 50}}).new_epoch);
+  EXPECT_FALSE(journal.Next(1, {.after = {start.journal_id, 99}}).new_epoch);
 }
 
 TEST(JournalTest, AnotherJournalAndTheFutureAreANewEpoch) {

@@ -175,7 +175,8 @@ TEST_F(LeaseTest, ManyDirectories) {
     WriteHost("d" + std::to_string(i) + "/f", "x");
   }
   EXPECT_EQ(Events().size(), 3u * kDirectories / 100);
-  for (int i = 0; i < kDirectories; ++i) fs::remove_all(Host("d" + std::to_string(i)));
+  for (int i = 0; i < kDirectories; ++i)
+    fs::remove_all(Host("d" + std::to_string(i)));
   Events();
   EXPECT_EQ(Next(seen_).watches, 1u);
 }
@@ -374,9 +375,8 @@ TEST_F(ScriptedTest, TheHalvesOfAMoveAreBroughtTogether) {
   source_->Queue(root_, IN_MOVED_TO, "c", 8);
   source_->Queue(root_, IN_MODIFY, "y");
   source_->Release();
-  EXPECT_THAT(Lines(),
-              ElementsAre("moved_from a#", "moved_to b#", "modified x",
-                          "moved_to c", "modified y"));
+  EXPECT_THAT(Lines(), ElementsAre("moved_from a#", "moved_to b#", "modified x",
+                                   "moved_to c", "modified y"));
 }
 
 TEST_F(ScriptedTest, AHalfIsWaitedForAndThenGoesAlone) {

@@ -78,8 +78,8 @@ TEST_F(OwnWorkTest, AllChangesOfFiles) {
   WriteRequest append{.node = Ref("f"), .data = "y", .append = true};
   export_->Write(client_, append);
   ExpectOwn("append");
-  EXPECT_EQ(
-      export_->Allocate(client_, {.node = Ref("f"), .length = 100}).error, 0);
+  EXPECT_EQ(export_->Allocate(client_, {.node = Ref("f"), .length = 100}).error,
+            0);
   ExpectOwn("allocate");
   EXPECT_EQ(
       export_->Copy(client_, {.from = Ref("f"), .to = Ref("g"), .length = 5})
