@@ -82,7 +82,7 @@ class Claims {
   };
 
   const WatchSource& source_;
-  mutable absl::Mutex mu_;  // before the source's own
+  mutable absl::Mutex mu_;                      // before the source's own
   std::list<Span> spans_ ABSL_GUARDED_BY(mu_);  // begin does not fall
   Ticket last_ticket_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t forgotten_ ABSL_GUARDED_BY(mu_) = 0;

@@ -1,5 +1,6 @@
 #include "hostd/event_maker.h"
 
+#include <errno.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
@@ -69,12 +70,12 @@ bool EndsInHalfAMove(const std::vector<RawEvent>& batch) {
   const size_t first = batch.size() - std::min(batch.size(), kNearTheEnd);
   for (size_t i = first; i < batch.size(); ++i) {
     if ((batch[i].mask & IN_MOVED_FROM) == 0) continue;
-    const bool whole = std::any_of(
-        batch.begin() + static_cast<ptrdiff_t>(i) + 1, batch.end(),
-        [&](const RawEvent& other) {
-          return (other.mask & IN_MOVED_TO) != 0 &&
-                 other.cookie == batch[i].cookie;
-        });
+    const bool whole =
+        std::any_of(batch.begin() + static_cast<ptrdiff_t>(i) + 1, batch.end(),
+                    [&](const RawEvent& other) {
+                      return (other.mask & IN_MOVED_TO) != 0 &&
+                             other.cookie == batch[i].cookie;
+                    });
     if (!whole) return true;
   }
   return false;
@@ -171,7 +172,8 @@ void EventMaker::OfDirectoryItself(const Watch& watch, const RawEvent& raw) {
 // A watched parent on the same file system; a mount's root has none.
 bool EventMaker::ParentTells(const Watch& watch) const {
   if (watch.id == root_) return false;
-  struct stat own {}, parent {};
+  struct stat own {
+  }, parent{};
   Attr attr;
   return fstat(watch.fd(), &own) == 0 &&
          fstatat(watch.fd(), "..", &parent, 0) == 0 &&
@@ -219,7 +221,10 @@ EventMaker::State EventMaker::LookNow(const Watch& watch,
   // A link that is replaced between the two calls is looked at once more.
   for (int i = 0; i < kLookAttempts; ++i) {
     State state;
-    if (tree_.attrs().ReadEntry(watch.fd(), name, &state.attr) != 0) return {};
+    const int error = tree_.attrs().ReadEntry(watch.fd(), name, &state.attr);
+    // A directory that may not be searched any more tells nothing true.
+    if (error != 0 && error != ENOENT) uncovered_ = true;
+    if (error != 0) return {};
     const auto covered = watches_.Cover(watch.fd(), place, &state.attr);
     if (covered == Watches::Covered::kGone) return {};
     if (covered == Watches::Covered::kRefused) uncovered_ = true;

@@ -52,9 +52,8 @@ LookupReply Export::Lookup(ClientState& client,
   // From before the look: never newer than what it is told along with.
   reply.dir = dir.attr;
   const std::string name(request.name);
-  reply.error = reply.leased
-                    ? FindLeasedEntry(dir, name, &entry, &reply.leased)
-                    : tree_.FindEntry(dir.fd.get(), name, &entry);
+  reply.error = reply.leased ? FindLeasedEntry(dir, name, &entry, &reply.leased)
+                             : tree_.FindEntry(dir.fd.get(), name, &entry);
   if (reply.error != 0) return reply;
   reply.entry = entry.attr;
   if (entry.attr.IsSymlink()) {

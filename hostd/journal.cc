@@ -77,16 +77,22 @@ bool Journal::Knows(const JournalPos& pos) const {
          head_.sequence - pos.sequence <= items_.size();
 }
 
+// A later call may have come, and have ended already.
+bool Journal::IsLatest(uint64_t client, uint64_t call) const {
+  const auto it = waiting_.find(client);
+  return it != waiting_.end() && it->second == call;
+}
+
 void Journal::Await(uint64_t client, const NextRequest& request) {
   const absl::Duration wait =
       std::min(absl::Milliseconds(request.wait_ms), kLongestWait);
   const uint64_t call = ++last_call_;
   waiting_[client] = call;
   const auto ready = [&]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
-    return closed_ || head_ != request.after || waiting_.at(client) != call;
+    return closed_ || head_ != request.after || !IsLatest(client, call);
   };
   mu_.AwaitWithTimeout(absl::Condition(&ready), wait);
-  if (waiting_.at(client) == call) waiting_.erase(client);
+  if (IsLatest(client, call)) waiting_.erase(client);
 }
 
 void Journal::Collect(uint64_t client, uint32_t most, NextReply* reply) const {

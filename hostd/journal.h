@@ -1,6 +1,6 @@
-// The change journal of one export: the latest events in memory, under the rules
-// of schema/ops_journal.h. Positions count up within an epoch; a new epoch has
-// another, random journal id, starts at 0 and keeps nothing.
+// The change journal of one export: the latest events in memory, under the
+// rules of schema/ops_journal.h. Positions count up within an epoch; a new
+// epoch has another, random journal id, starts at 0 and keeps nothing.
 //
 // Bounded by events and by bytes: the oldest go, and a client that has not read
 // them begins a new epoch of its own (Next answers new_epoch).
@@ -59,6 +59,8 @@ class Journal {
 
  private:
   bool Knows(const JournalPos& pos) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  bool IsLatest(uint64_t client, uint64_t call) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
   void Await(uint64_t client, const NextRequest& request)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Collect(uint64_t client, uint32_t most, NextReply* reply) const

@@ -4,8 +4,8 @@
 //
 // A lease. The caller takes the journal's head, has the directory watched
 // (Lease), and then looks at it; each entry that can change by another way is
-// watched as well and looked at again (watches.h, Cover). Whatever happens after
-// the look is queued, and in the journal behind that head. The races:
+// watched as well and looked at again (watches.h, Cover). Whatever happens
+// after the look is queued, and in the journal behind that head. The races:
 //  - A change between head and watch: the look shows it.
 //  - A change between watch and look: the look shows it, and an event tells a
 //    state that is the same or newer.
@@ -32,6 +32,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "hostd/claims.h"
 #include "hostd/event_maker.h"
@@ -98,7 +99,7 @@ class Watcher {
   absl::Mutex mu_;
   bool stopped_ ABSL_GUARDED_BY(mu_) = false;
   uint64_t processed_ ABSL_GUARDED_BY(mu_) = 0;  // position
-  absl::Time in_use_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
+  absl::Time in_use_ ABSL_GUARDED_BY(mu_) = absl::Now();
   std::thread drain_;  // last
 };
 

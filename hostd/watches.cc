@@ -111,9 +111,9 @@ Watches::Covered Watches::Cover(int dir_fd, const Place& place, Attr* attr) {
     }
     int error = 0;
     if (needed && !Seen(attr->id, place)) error = AddEntry(dir_fd, place);
-    if (attrs_.ReadEntry(dir_fd, place.second, attr) != 0) {
-      return Covered::kGone;
-    }
+    const int look = attrs_.ReadEntry(dir_fd, place.second, attr);
+    if (look == ENOENT) return Covered::kGone;
+    if (look != 0) return Covered::kRefused;
     if (error == EACCES) return Covered::kYes;
     if (error != 0) return Covered::kRefused;
     if (needed && Has(attr->id)) return Covered::kYes;

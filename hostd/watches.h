@@ -50,8 +50,8 @@ class Watches {
   enum class Covered { kYes, kRefused, kGone };
 
   // All of them outlive this object. `root`: the export's.
-  Watches(int root, const AttrReader& attrs, WatchSource& source,
-          uint32_t most, FdBudget& budget);
+  Watches(int root, const AttrReader& attrs, WatchSource& source, uint32_t most,
+          FdBudget& budget);
 
   // Watches the object behind the descriptor, of which `attr` was read. An
   // errno, 0 also if it is watched already.

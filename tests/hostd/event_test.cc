@@ -69,10 +69,10 @@ TEST_F(EventTest, NamesComeAndGo) {
   const std::vector<Event> events = Events();
   std::vector<std::string> lines;
   for (const Event& event : events) lines.push_back(Describe(event));
-  EXPECT_THAT(lines, ElementsAre("created f", "closed f", "created s",
-                                 "moved_from f#", "moved_to g#",
-                                 "moved_from g#", "moved_to d/h#",
-                                 "deleted d/h"));
+  EXPECT_THAT(lines,
+              ElementsAre("created f", "closed f", "created s", "moved_from f#",
+                          "moved_to g#", "moved_from g#", "moved_to d/h#",
+                          "deleted d/h"));
   EXPECT_EQ(events[2].target, "target");
   EXPECT_EQ(events[3].cookie, events[4].cookie);
   EXPECT_NE(events[4].cookie, events[5].cookie);
@@ -147,9 +147,8 @@ TEST_F(EventTest, ADirectoryMovedOutIsNotFollowed) {
   Lease("");
   Lease("a");
   fs::rename(Host("a"), outside_ + "/a");
-  EXPECT_THAT(Lines(), testing::UnorderedElementsAre("moved_from a/",
-                                                     "revoked a/",
-                                                     "revoked ?"));
+  EXPECT_THAT(Lines(), testing::UnorderedElementsAre(
+                           "moved_from a/", "revoked a/", "revoked ?"));
   std::ofstream(outside_ + "/a/b/secret") << "x";
   EXPECT_THAT(Lines(), IsEmpty());
   EXPECT_EQ(Next(seen_).watches, 1u);

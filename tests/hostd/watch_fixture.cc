@@ -7,8 +7,8 @@
 namespace warmfs::hostd {
 namespace {
 
-constexpr std::string_view kKinds[] = {"created",  "deleted",    "moved_from",
-                                       "moved_to", "modified",   "attributes",
+constexpr std::string_view kKinds[] = {"created",  "deleted",  "moved_from",
+                                       "moved_to", "modified", "attributes",
                                        "closed",   "revoked"};
 
 }  // namespace
@@ -50,8 +50,8 @@ void WatchTest::Lease(std::string_view path) {
 
 NextReply WatchTest::Next(const JournalPos& after, uint32_t wait_ms,
                           uint32_t most) const {
-  return export_->Next(client_,
-                       {.after = after, .max_events = most, .wait_ms = wait_ms});
+  return export_->Next(
+      client_, {.after = after, .max_events = most, .wait_ms = wait_ms});
 }
 
 std::vector<Event> WatchTest::EventsOf(const ClientState& client) {

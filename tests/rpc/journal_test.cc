@@ -69,8 +69,7 @@ TEST_F(JournalTest, ALeaseIsGivenAndEventsFollow) {
 }
 
 TEST_F(JournalTest, NextWaitsForAnEvent) {
-  const JournalPos pos =
-      channel_->List({.dir = root_, .lease = true}).pos;
+  const JournalPos pos = channel_->List({.dir = root_, .lease = true}).pos;
   std::thread changer([&] {
     AwaitNext();
     host_.MakeDir("d");
@@ -82,8 +81,7 @@ TEST_F(JournalTest, NextWaitsForAnEvent) {
 }
 
 TEST_F(JournalTest, WaitingIsNotALatency) {
-  const JournalPos pos =
-      channel_->List({.dir = root_, .lease = true}).pos;
+  const JournalPos pos = channel_->List({.dir = root_, .lease = true}).pos;
   const uint64_t before = remote_->stats().latency.count();
   EXPECT_EQ(channel_->Next({.after = pos, .wait_ms = 20}).error, 0);
   EXPECT_EQ(remote_->stats().latency.count(), before);
@@ -93,8 +91,7 @@ TEST_F(JournalTest, WaitingIsNotALatency) {
 // It takes as long as it was asked to, and is not taken for a dead host.
 TEST_F(JournalTest, NextMayWaitForLongerThanHostWait) {
   Connect(host_.endpoint(), absl::Milliseconds(100));
-  const JournalPos pos =
-      channel_->List({.dir = root_, .lease = true}).pos;
+  const JournalPos pos = channel_->List({.dir = root_, .lease = true}).pos;
   const NextReply next = channel_->Next({.after = pos, .wait_ms = 400});
   EXPECT_EQ(next.error, 0);
   EXPECT_EQ(next.pos, pos);
@@ -102,8 +99,7 @@ TEST_F(JournalTest, NextMayWaitForLongerThanHostWait) {
 }
 
 TEST_F(JournalTest, AnInterruptedCallIsEioAndSoAreLaterOnes) {
-  const JournalPos pos =
-      channel_->List({.dir = root_, .lease = true}).pos;
+  const JournalPos pos = channel_->List({.dir = root_, .lease = true}).pos;
   std::thread stopper([&] {
     AwaitNext();
     channel_->Interrupt();
@@ -130,8 +126,7 @@ TEST_F(JournalTest, WaitingForAHostThatIsAwayIsInterruptedToo) {
 }
 
 TEST_F(JournalTest, TheHostStopsWhileAClientWaits) {
-  const JournalPos pos =
-      channel_->List({.dir = root_, .lease = true}).pos;
+  const JournalPos pos = channel_->List({.dir = root_, .lease = true}).pos;
   Connect(host_.endpoint(), absl::Milliseconds(100));
   std::thread waiter([&] {
     Channel channel(*remote_);
@@ -145,8 +140,7 @@ TEST_F(JournalTest, TheHostStopsWhileAClientWaits) {
 }
 
 TEST_F(JournalTest, ARestartedHostHasAnotherJournal) {
-  const JournalPos pos =
-      channel_->List({.dir = root_, .lease = true}).pos;
+  const JournalPos pos = channel_->List({.dir = root_, .lease = true}).pos;
   host_.Stop();
   host_.Start();
   const NextReply next = channel_->Next({.after = pos});
