@@ -7,6 +7,9 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
+
+#include "schema/unique_fd.h"
 
 namespace warmfs::testing {
 
@@ -25,6 +28,10 @@ void InjectionTest::SetUp() {
   }
   mnt_ = tmp_ / "mnt";
   ASSERT_EQ(mkdir(mnt_.c_str(), 0755), 0);
+  host_.MakeDir("d");
+  host_.MakeDir("e");
+  host_.Write("d/f", "content");
+  host_.Write("d/g", "other");
   proxy_ = std::make_unique<rpc::Proxy>(tmp_ / "proxy.sock", host_.endpoint());
 }
 
@@ -71,6 +78,10 @@ void InjectionTest::Mount(bool read_only) {
   ASSERT_TRUE(injector_->Start().ok());
   serving_ = std::thread([this] { session_->Run(); });
   watcher_ = std::make_unique<Watcher>(mnt_);
+  EXPECT_EQ(Names("d"), (std::set<std::string>{"f", "g"}));
+  d_ = Node("d");
+  e_ = Node("e");
+  watcher_->Take();
 }
 
 void InjectionTest::Unmount() {
@@ -134,6 +145,39 @@ std::string InjectionTest::Events() {
   EXPECT_TRUE(
       injector_->AwaitDelivered(sequence_, absl::Now() + absl::Seconds(20)));
   return ToString(watcher_->TakeNormalised());
+}
+
+std::set<std::string> InjectionTest::Names(const std::string& dir) {
+  std::set<std::string> here, there;
+  for (const auto& entry : std::filesystem::directory_iterator(Mnt(dir))) {
+    here.insert(entry.path().filename());
+    struct stat st;
+    EXPECT_EQ(lstat(entry.path().c_str(), &st), 0) << entry.path();
+  }
+  for (const auto& entry : std::filesystem::directory_iterator(Host(dir))) {
+    there.insert(entry.path().filename());
+  }
+  EXPECT_EQ(here, there);
+  return here;
+}
+
+void InjectionTest::ExpectTruth(const std::string& path) {
+  struct stat here = {}, there = {};
+  const int found = lstat(Mnt(path).c_str(), &here);
+  ASSERT_EQ(found, lstat(Host(path).c_str(), &there)) << path;
+  if (found != 0) return;
+  EXPECT_EQ(here.st_mode, there.st_mode) << path;
+  EXPECT_EQ(here.st_size, there.st_size) << path;
+  EXPECT_EQ(here.st_nlink, there.st_nlink) << path;
+  EXPECT_EQ(here.st_ino, there.st_ino) << path;
+  EXPECT_EQ(here.st_mtim.tv_nsec, there.st_mtim.tv_nsec) << path;
+  if (!S_ISREG(there.st_mode)) return;
+  UniqueFd fd(open(Mnt(path).c_str(), O_RDONLY | O_CLOEXEC));
+  ASSERT_GE(fd.get(), 0) << path << ": " << strerror(errno);
+  std::string bytes(here.st_size + 1, '\0');
+  const ssize_t n = read(fd.get(), bytes.data(), bytes.size());
+  bytes.resize(std::max<ssize_t>(n, 0));
+  EXPECT_EQ(bytes, host_.Read(path)) << path;
 }
 
 }  // namespace warmfs::testing

@@ -14,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -36,6 +37,8 @@ class InjectionTest : public ::testing::Test {
   void SetUp() override;
   void TearDown() override;
 
+  // A tree of d/f, d/g and e, which the kernel then holds. An injector whose
+  // options a test changed before.
   void Mount(bool read_only = false);
   void Unmount();
 
@@ -58,6 +61,11 @@ class InjectionTest : public ::testing::Test {
   // All that was pushed has been raised; what it gave, normalised, a line each.
   std::string Events();
 
+  // What a look at the mount finds; compared with the host in passing.
+  std::set<std::string> Names(const std::string& dir);
+  // The mount shows the host's state of this path, by stat and by open.
+  void ExpectTruth(const std::string& path);
+
   rpc::Host host_;
   rpc::TempDir tmp_;
   std::unique_ptr<rpc::Proxy> proxy_;
@@ -71,6 +79,7 @@ class InjectionTest : public ::testing::Test {
   std::unique_ptr<fuse::Notifier> notifier_;
   std::unique_ptr<fuse::Injector> injector_;
   std::unique_ptr<Watcher> watcher_;
+  fuse::NodeId d_ = 0, e_ = 0;
 
  private:
   std::string mnt_;
