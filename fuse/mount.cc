@@ -124,6 +124,7 @@ Mount::~Mount() {
 void Mount::StartFollowing() {
   // Most hosts answer at once; one that does not must not hold up the mount.
   constexpr absl::Duration kPatience = absl::Seconds(1);
+  constexpr absl::Duration kFencePatience = absl::Seconds(30);
   if (!share_->fs().options().leases) return;
   follower_ = std::make_unique<Follower>(
       share_->remote(), share_->fs(), *notifier_,
@@ -133,6 +134,7 @@ void Mount::StartFollowing() {
       });
   follower_->Start();
   follower_->AwaitFollowing(kPatience);
+  session_->ServeFences([this] { return Fence(kFencePatience); });
 }
 
 void Mount::Raise(std::vector<Injection> injections) {

@@ -128,7 +128,7 @@ Caller CallerOf(fuse_req_t req) {
 class Session::Impl {
  public:
   Impl(const MountOptions& options, FileSystem& fs, rpc::Remote& remote)
-      : options_(options), context_{options_, fs, remote, {}, {}, {}, nullptr} {
+      : options_(options), context_{options_, fs, remote, {}, {}, {}, nullptr, nullptr} {
     ops_.init = OnInit;
     AddNameOperations(ops_);
     AddContentOperations(ops_);
@@ -184,9 +184,13 @@ class Session::Impl {
     }
     for (std::thread& worker : workers) worker.join();
     context_.lock_waiter.reset();
+    context_.fence_waiter.reset();
   }
 
   void Unmount() { fuse_session_unmount(session_); }
+  void ServeFences(FenceWaiter::Fence fence) {
+    context_.fence_waiter = std::make_unique<FenceWaiter>(std::move(fence));
+  }
 
   fuse_session* session() { return session_; }
   const RequestCounts& requests() const { return context_.requests; }
@@ -232,6 +236,9 @@ Session::Session(const MountOptions& options, FileSystem& fs,
 Session::~Session() = default;
 
 absl::Status Session::Mount() { return impl_->Mount(); }
+void Session::ServeFences(FenceWaiter::Fence fence) {
+  impl_->ServeFences(std::move(fence));
+}
 void Session::Run() { impl_->Run(); }
 void Session::Unmount() { impl_->Unmount(); }
 

@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "fuse/fence_waiter.h"
 #include "fuse/file_system.h"
 #include "fuse/injection_plan.h"
 #include "fuse/options.h"
@@ -32,6 +33,8 @@ class Session {
   // FailedPrecondition with a message that says what to do, if the mountpoint
   // cannot be mounted on.
   absl::Status Mount();
+  // How a fence is made; before Run. Without it there is none.
+  void ServeFences(FenceWaiter::Fence fence);
   // Serves until the file system is unmounted.
   void Run();
   // Lazily, as umount -l does: those inside stay until they leave.

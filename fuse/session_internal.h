@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "fuse/errors.h"
+#include "fuse/fence_waiter.h"
 #include "fuse/file_system.h"
 #include "fuse/injection_plan.h"
 #include "fuse/lock_waiter.h"
@@ -27,6 +28,7 @@ struct SessionContext {
   InjectionPlans plans;
   fuse_lowlevel_ops served;  // what serves all but the injector's hands
   std::unique_ptr<LockWaiter> lock_waiter;  // with host_locks
+  std::unique_ptr<FenceWaiter> fence_waiter;  // with leases
 };
 
 // One worker's own: its channel, and a buffer for what it reads.

@@ -147,8 +147,23 @@ void ReplyXattr(fuse_req_t req, const absl::StatusOr<std::string>& value,
   }
 }
 
+// The answer comes from the fence waiter's thread.
+void GetFence(fuse_req_t req, size_t size) {
+  FenceWaiter* waiter = Context(req).fence_waiter.get();
+  if (waiter == nullptr) return ReplyStatus(req, ErrnoError(EOPNOTSUPP));
+  if (size == 0) {
+    fuse_reply_xattr(req, kFenceTextBytes);
+    return;
+  }
+  waiter->Add([req, size](const absl::StatusOr<JournalPos>& pos) {
+    if (!pos.ok()) return ReplyStatus(req, pos.status());
+    ReplyXattr(req, FenceText(*pos), size);
+  });
+}
+
 void GetXattr(fuse_req_t req, fuse_ino_t ino, const char* name, size_t size) {
   FileSystem& fs = Begin(req, Op::kGetXattr);
+  if (std::string_view(name) == kFenceXattr) return GetFence(req, size);
   ReplyXattr(req, fs.GetXattr(Host(), ino, name), size);
 }
 

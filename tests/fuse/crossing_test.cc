@@ -3,11 +3,7 @@
 
 #include <sys/stat.h>
 
-#include <thread>
-
-#include "absl/synchronization/notification.h"
-#include "tests/fuse/fs_fixture.h"
-#include "tests/rpc/proxy.h"
+#include "tests/fuse/lease_fixture.h"
 
 namespace warmfs::fuse {
 namespace {
@@ -15,41 +11,6 @@ namespace {
 class CrossingTest : public FileSystemTest {
  protected:
   rpc::Proxy proxy_{dir_ / "proxy", host_.endpoint()};
-};
-
-// A thread with a connection of its own, through the proxy, whose question is
-// answered only when it is let go.
-class HeldQuestion {
- public:
-  HeldQuestion(rpc::Proxy& proxy, const rpc::RemoteOptions& options,
-               std::function<void(rpc::Channel&)> ask)
-      : proxy_(proxy), remote_(*rpc::Remote::Create(options)) {
-    absl::Notification open;
-    absl::Notification go_on;
-    thread_ = std::thread([this, ask, &open, &go_on] {
-      rpc::Channel channel(*remote_);
-      EXPECT_TRUE(channel.Open().ok());
-      // Nothing of the opening is to be on its way any more.
-      EXPECT_EQ(channel.GetAttr({"", remote_->info()->root}).error, 0);
-      open.Notify();
-      go_on.WaitForNotification();
-      ask(channel);
-    });
-    open.WaitForNotification();
-    proxy_.HoldReplies();
-    go_on.Notify();
-    proxy_.AwaitHeld();
-  }
-  void Finish() {
-    proxy_.Release();
-    thread_.join();
-  }
-  uint64_t Calls(Method m) { return remote_->stats().of(m).calls; }
-
- private:
-  rpc::Proxy& proxy_;
-  std::unique_ptr<rpc::Remote> remote_;
-  std::thread thread_;
 };
 
 TEST_F(CrossingTest, AListingFromBeforeOurOwnCreateIsDropped) {

@@ -35,10 +35,22 @@ Invalidations FileSystemTest::Recorder() {
                 absl::MutexLock lock(&mu_);
                 pages_.push_back(node);
               },
+          .attr =
+              [this](NodeId node) {
+                absl::MutexLock lock(&mu_);
+                attrs_.push_back(node);
+              },
           .entry =
               [this](NodeId dir, std::string_view name) {
                 absl::MutexLock lock(&mu_);
                 entries_.emplace_back(dir, name);
+              },
+          .raise =
+              [this](std::vector<Injection> injections) {
+                absl::MutexLock lock(&mu_);
+                for (Injection& in : injections) {
+                  injections_.push_back(std::move(in));
+                }
               }};
 }
 
@@ -119,6 +131,16 @@ std::vector<NodeId> FileSystemTest::Take(bool directories) {
   }
   pages_ = left;
   return taken;
+}
+
+std::vector<NodeId> FileSystemTest::TakeAttrs() {
+  absl::MutexLock lock(&mu_);
+  return std::exchange(attrs_, {});
+}
+
+std::vector<Injection> FileSystemTest::TakeInjections() {
+  absl::MutexLock lock(&mu_);
+  return std::exchange(injections_, {});
 }
 
 std::vector<NodeId> FileSystemTest::TakePages() { return Take(false); }

@@ -56,6 +56,9 @@ class FileSystemTest : public testing::Test {
   std::vector<NodeId> TakePages();
   std::vector<NodeId> TakeListings();
   std::vector<std::pair<NodeId, std::string>> TakeEntries();
+  std::vector<NodeId> TakeAttrs();
+  // What differences in listings would have raised.
+  std::vector<Injection> TakeInjections();
 
   rpc::Host host_;
   rpc::TempDir dir_;
@@ -71,6 +74,8 @@ class FileSystemTest : public testing::Test {
 
   absl::Mutex mu_;
   std::vector<NodeId> pages_ ABSL_GUARDED_BY(mu_);
+  std::vector<NodeId> attrs_ ABSL_GUARDED_BY(mu_);
+  std::vector<Injection> injections_ ABSL_GUARDED_BY(mu_);
   std::vector<std::pair<NodeId, std::string>> entries_ ABSL_GUARDED_BY(mu_);
 };
 
