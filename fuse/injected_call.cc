@@ -4,11 +4,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <cerrno>
 
+#include "absl/time/clock.h"
 #include "fuse/injected_names.h"
+#include "schema/unique_fd.h"
 
 namespace warmfs::fuse {
 namespace {
@@ -26,55 +27,13 @@ int Result(int returned) { return returned == 0 ? 0 : errno; }
 // left with there is never met again.
 std::string UnusedName() {
   static std::atomic<uint64_t> last = 0;
-  return std::to_string(++last);
+  return "m" + std::to_string(++last);
 }
 
 }  // namespace
 
-// --- Places ---
-
-void Places::Remember(NodeId dir) {
-  absl::MutexLock lock(&mu_);
-  if (last_.size() >= kMaxRemembered) last_.clear();
-  for (size_t depth = 0; dir != kRootNode && depth < kMaxDepth; ++depth) {
-    const auto view = tree_.Look(dir);
-    if (!view || view->placeless) return;
-    Place& place = last_[dir];
-    if (place.id == view->attr.id && place.parent == view->parent &&
-        place.name == view->name) {
-      return;
-    }
-    place = {view->attr.id, view->parent, view->name};
-    dir = view->parent;
-  }
-}
-
-std::optional<std::vector<Places::Step>> Places::PathTo(NodeId dir) const {
-  std::vector<Step> steps;
-  for (; dir != kRootNode; dir = steps.back().parent) {
-    const auto view = tree_.Look(dir);
-    if (!view || steps.size() >= kMaxDepth) return std::nullopt;
-    if (!view->placeless) {
-      steps.push_back({view->parent, view->name, view->attr});
-      continue;
-    }
-    absl::MutexLock lock(&mu_);
-    auto it = last_.find(dir);
-    if (it == last_.end() || it->second.id != view->attr.id) {
-      return std::nullopt;
-    }
-    steps.push_back({it->second.parent, it->second.name, view->attr});
-  }
-  std::reverse(steps.begin(), steps.end());
-  return steps;
-}
-
-// --- InjectedCall ---
-
-InjectedCall::InjectedCall(FileSystem& fs, const Places& places,
-                           Injection injection)
+InjectedCall::InjectedCall(FileSystem& fs, Injection injection)
     : fs_(fs),
-      places_(places),
       in_(std::move(injection)),
       plan_(std::make_shared<InjectionPlan>()) {
   const bool from = Reach(in_.dir, path_);
@@ -98,11 +57,19 @@ InjectedCall::InjectedCall(FileSystem& fs, const Places& places,
 }
 
 bool InjectedCall::Reach(NodeId dir, std::string& path) {
-  const auto steps = places_.PathTo(dir);
-  if (!steps) return false;
-  for (const Places::Step& step : *steps) {
-    plan_->AddStep(step.parent, step.name, step.attr);
-    path = Join(path, step.name);
+  for (size_t depth = 0; dir != kRootNode; ++depth) {
+    if (dir == kHiddenNode) {
+      plan_->AddStep(kRootNode, HiddenName(), HiddenAttr());
+      path = Join(std::string(HiddenName()), path);
+      return true;
+    }
+    const auto view = fs_.tree().Look(dir);
+    if (!view || depth > kMaxDepth) return false;
+    const std::string name =
+        view->placeless ? "n" + std::to_string(dir) : view->name;
+    dir = view->placeless ? kHiddenNode : view->parent;
+    plan_->AddStep(dir, name, view->attr);
+    path = path.empty() ? name : Join(name, path);
   }
   return true;
 }
@@ -185,6 +152,16 @@ void InjectedCall::InvalidateAfter(const Invalidate& entry) {
 }
 
 int InjectedCall::Perform(int root) {
+  constexpr int kAttempts = 20;
+  int error = PerformOnce(root);
+  for (int i = 1; error == ESTALE && i < kAttempts; ++i) {
+    absl::SleepFor(absl::Milliseconds(1));
+    error = PerformOnce(root);
+  }
+  return error;
+}
+
+int InjectedCall::PerformOnce(int root) const {
   switch (in_.kind) {
     case InjectionKind::kCreate:
       return Create(root);
@@ -197,7 +174,7 @@ int InjectedCall::Perform(int root) {
     case InjectionKind::kRename:
     case InjectionKind::kMoveIn:
     case InjectionKind::kMoveOut:
-      return Result(renameat(root, path_.c_str(), root, to_path_.c_str()));
+      return Rename(root);
     case InjectionKind::kModify:
     case InjectionKind::kAttributes:
       return Change(root);
@@ -205,6 +182,16 @@ int InjectedCall::Perform(int root) {
       break;
   }
   return CloseWrite(root);
+}
+
+int InjectedCall::Rename(int root) const {
+  UniqueFd held;  // so that its dentry stays
+  if (in_.object.IsDirectory()) {
+    held =
+        UniqueFd(openat(root, path_.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    if (!held) return errno;
+  }
+  return Result(renameat(root, path_.c_str(), root, to_path_.c_str()));
 }
 
 int InjectedCall::Create(int root) const {

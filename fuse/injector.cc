@@ -23,8 +23,7 @@ Injector::Injector(InjectorOptions options, FileSystem& fs,
     : options_(std::move(options)),
       fs_(fs),
       plans_(plans),
-      invalidate_entry_(std::move(invalidate_entry)),
-      places_(fs.tree()) {}
+      invalidate_entry_(std::move(invalidate_entry)) {}
 
 Injector::~Injector() {
   Stop();
@@ -50,10 +49,6 @@ void Injector::Stop() {
 }
 
 void Injector::Push(Injection injection) {
-  // While it still has a place: events from inside a directory that was removed
-  // are raised after it has lost it.
-  places_.Remember(injection.dir);
-  if (injection.to_dir != 0) places_.Remember(injection.to_dir);
   absl::MutexLock lock(&mu_);
   if (stop_) return;
   if (queue_.size() >= options_.max_queue) {
@@ -118,7 +113,7 @@ void Injector::Work(Hand& hand) {
 
 std::optional<int> Injector::Perform(MountView& view,
                                      const Injection& injection) {
-  InjectedCall call(fs_, places_, injection);
+  InjectedCall call(fs_, injection);
   if (!call.visible()) return std::nullopt;
   const int root = view.Use(mount_);
   if (root < 0) return errno;

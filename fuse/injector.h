@@ -132,7 +132,6 @@ class Injector {
   FileSystem& fs_;
   InjectionPlans& plans_;
   const InjectedCall::Invalidate invalidate_entry_;
-  Places places_;
   MountedAt mount_;  // set by Start, before any hand
 
   mutable absl::Mutex mu_;

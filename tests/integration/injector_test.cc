@@ -154,14 +154,12 @@ TEST_F(InjectorTest, ATreeThatIsRemovedIsToldFromWithin) {
   const fuse::NodeId sub = Node("d/sub");
   const Attr x = Ask("d/sub/x"), sub_attr = Ask("d/sub");
   std::filesystem::remove_all(Host("d/sub"));
-  // The journal brings one after the other, and the tree is at the second when
-  // the first is raised.
+  Learn({"d"}, {"sub"});
   Push({.kind = InjectionKind::kDelete, .dir = sub, .name = "x", .object = x});
   Push({.kind = InjectionKind::kDelete,
         .dir = d_,
         .name = "sub",
         .object = sub_attr});
-  Learn({"d"}, {"sub"});
   EXPECT_EQ(Events(),
             "d: DELETE,ISDIR sub\nd/sub: DELETE x\nd/sub: DELETE_SELF\n"
             "d/sub: IGNORED\n");
@@ -253,6 +251,53 @@ TEST_F(InjectorTest, AFullDirectoryIsMovedWithThoseInIt) {
   EXPECT_EQ(std::filesystem::read_symlink("/proc/self/fd/" +
                                           std::to_string(inside.get())),
             Mnt("e/moved"));
+}
+
+TEST_F(InjectorTest, ADirectoryThatWasSeenAtItsNewPlaceIsMovedAllTheSame) {
+  UniqueFd inside(open(Mnt("d").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const Attr d = Ask("d");
+  host_.Rename("d", "e/moved");
+  Learn({"", "e"}, {"d", "moved"});
+  ExpectTruth("e/moved/f");
+  watcher_->Take();
+  Push({.kind = InjectionKind::kRename,
+        .dir = fuse::kRootNode,
+        .name = "d",
+        .to_dir = e_,
+        .to_name = "moved",
+        .object = d});
+  EXPECT_EQ(Events(),
+            ".: MOVED_FROM,ISDIR #1 d\nd: MOVE_SELF\n"
+            "e: MOVED_TO,ISDIR #1 moved\n");
+  ExpectTruth("e/moved/f");
+  ExpectTruth("d");
+  EXPECT_EQ(std::filesystem::read_symlink("/proc/self/fd/" +
+                                          std::to_string(inside.get())),
+            Mnt("e/moved"));
+}
+
+TEST_F(InjectorTest, ADirectoryIsMovedOutWithEventsFromWithin) {
+  const Attr d = Ask("d"), f = Ask("d/f"), g = Ask("d/g");
+  host_.Remove("d/f");
+  host_.Rename("d", "../outside");
+  Learn({""}, {"d"});
+  Push({.kind = InjectionKind::kDelete, .dir = d_, .name = "f", .object = f});
+  Push({.kind = InjectionKind::kMoveOut,
+        .dir = fuse::kRootNode,
+        .name = "d",
+        .object = d});
+  Push({.kind = InjectionKind::kModify, .dir = d_, .name = "g", .object = g});
+  EXPECT_EQ(Events(),
+            ".: MOVED_FROM,ISDIR #1 d\n"
+            "d: DELETE f\nd: MOVE_SELF\nd: MODIFY g\n");
+  ExpectTruth("d");
+  host_.Rename("../outside", "e/back");
+  Learn({"e"}, {"back"});
+  Push(
+      {.kind = InjectionKind::kMoveIn, .dir = e_, .name = "back", .object = d});
+  EXPECT_EQ(Events(), "d: MOVE_SELF\ne: MOVED_TO,ISDIR #1 back\n");
+  ExpectTruth("e/back");
+  Names("e/back");
 }
 
 TEST_F(InjectorTest, WhatMovesOutIsMovedFromAlone) {
