@@ -102,6 +102,7 @@ void EventMaker::Process(std::vector<RawEvent> batch, uint64_t position,
   }
   Flush();
   claims_.Forget(position);
+  watches_.DropReplaced(position);
 }
 
 void EventMaker::Handle(const RawEvent& raw) {

@@ -86,11 +86,16 @@ Reply Watcher::Fence() {
 
 void Watcher::Drain() {
   while (true) {
-    if (pending_.empty()) source_->Wait(absl::InfiniteDuration());
+    bool drop_all = false;
     {
       absl::MutexLock lock(&mu_);
       if (stopped_) return;
+      drop_all = std::exchange(drop_all_, false);
     }
+    if (drop_all) DropAll();
+    // Whoever asks for something else wakes us afterwards: it is seen above,
+    // also if a shorter wait has taken the wake-up.
+    if (pending_.empty()) source_->Wait(absl::InfiniteDuration());
     Round();
   }
 }
@@ -119,8 +124,9 @@ void Watcher::Sweep(absl::Time now) {
     if (asked || idle()) in_use_ = now;
     if (now - in_use_ < options_.lease_grace) return;
     in_use_ = now;
+    drop_all_ = true;
   }
-  DropAll();
+  source_->Wake();
 }
 
 void Watcher::DropAll() {
@@ -129,7 +135,7 @@ void Watcher::DropAll() {
   for (size_t i = 0; i < all.size(); ++i) {
     watches_.Remove(*all[i]);
     // Or the end of many watches would overflow the queue.
-    if (i % kRemovedAtOnce == kRemovedAtOnce - 1) Fence();
+    if (i % kRemovedAtOnce == 0) TakeMore();
   }
 }
 

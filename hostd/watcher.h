@@ -13,6 +13,9 @@
 //    found it: kRevoked, or the new epoch, comes behind the head that was taken
 //    before. The client counts the lease as void. For this, whoever drops a
 //    watch tells the journal after it, and never before.
+//  - A fence is answered between the two, and events of what was dropped are
+//    missing before it. That cannot be: watches are dropped by the drain thread,
+//    which carries out both before it goes on to what the fence waits for.
 //
 // A fence. Linux queues an event within the system call that causes it. Fence
 // takes the position of the source's queue and waits until the drain thread has
@@ -72,7 +75,8 @@ class Watcher {
   Reply Fence() ABSL_LOCKS_EXCLUDED(mu_);
   // Whoever waits here is answered, and nobody waits any more.
   void Stop() ABSL_LOCKS_EXCLUDED(mu_);
-  // Called now and then: ends all watches when the time of grace is over.
+  // Called now and then: when the time of grace is over, the drain thread ends
+  // all watches and begins a new epoch.
   void Sweep(absl::Time now) ABSL_LOCKS_EXCLUDED(mu_);
 
   // Nothing is watched: no change needs a claim.
@@ -98,6 +102,7 @@ class Watcher {
 
   absl::Mutex mu_;
   bool stopped_ ABSL_GUARDED_BY(mu_) = false;
+  bool drop_all_ ABSL_GUARDED_BY(mu_) = false;
   uint64_t processed_ ABSL_GUARDED_BY(mu_) = 0;  // position
   absl::Time in_use_ ABSL_GUARDED_BY(mu_) = absl::Now();
   std::thread drain_;  // last

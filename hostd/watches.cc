@@ -38,6 +38,10 @@ bool IsBeneath(std::string_view path, std::string_view root) {
   return path.size() == root.size() || root == "/" || path[root.size()] == '/';
 }
 
+bool IsOutside(const Watch& watch, std::string_view root) {
+  return watch.directory && !IsBeneath(PathOf(watch.fd()), root);
+}
+
 }  // namespace
 
 Watches::Watches(int root, const AttrReader& attrs, WatchSource& source,
@@ -55,12 +59,22 @@ void Watches::SetPlace(Row& row, const Place& place) {
   if (old != places_.end() && old->second == row.watch->id) places_.erase(old);
   row.place = place;
   const FileId former = std::exchange(places_[place], row.watch->id);
-  if (former == row.watch->id) return;
-  // Replaced by another: moved, which tells its new place, or deleted.
-  const auto it = by_id_.find(former);
-  if (it != by_id_.end() && IsDeleted(it->second.watch->fd())) {
-    DropLocked(former);
-  }
+  if (former.IsNull() || former == row.watch->id) return;
+  // Moved, which tells its new place, or deleted.
+  replaced_.push_back({former, source_.Mark()});
+}
+
+void Watches::DropReplaced(uint64_t position) {
+  absl::MutexLock lock(&mu_);
+  std::erase_if(replaced_,
+                [&](const auto& replaced) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+                  if (replaced.second > position) return false;
+                  const auto it = by_id_.find(replaced.first);
+                  if (it != by_id_.end() && IsDeleted(it->second.watch->fd())) {
+                    DropLocked(replaced.first);
+                  }
+                  return true;
+                });
 }
 
 int Watches::Add(UniqueFd fd, const Attr& attr, const Place& place) {
@@ -105,18 +119,18 @@ int Watches::AddEntry(int dir_fd, const Place& place) {
 
 Watches::Covered Watches::Cover(int dir_fd, const Place& place, Attr* attr) {
   for (int i = 0; i < kCoverAttempts; ++i) {
-    const bool needed = NeedsWatch(*attr);
-    if (!needed && (!attr->IsRegular() || !Drop(attr->id))) {
-      return Covered::kYes;
-    }
-    int error = 0;
-    if (needed && !Seen(attr->id, place)) error = AddEntry(dir_fd, place);
+    if (!NeedsWatch(*attr)) return Covered::kYes;
+    const FileId id = attr->id;
+    const bool known = Seen(id, place);
+    const int error = known ? 0 : AddEntry(dir_fd, place);
     const int look = attrs_.ReadEntry(dir_fd, place.second, attr);
     if (look == ENOENT) return Covered::kGone;
     if (look != 0) return Covered::kRefused;
     if (error == EACCES) return Covered::kYes;
     if (error != 0) return Covered::kRefused;
-    if (needed && Has(attr->id)) return Covered::kYes;
+    // Its other link went before the watch was there, which tells nobody.
+    if (!known && attr->id == id && !NeedsWatch(*attr)) Drop(id);
+    if (Has(attr->id)) return Covered::kYes;
   }
   return Covered::kRefused;
 }
@@ -161,25 +175,23 @@ bool Watches::Drop(const FileId& id) {
   return DropLocked(id);
 }
 
-bool Watches::IsOutside(const Watch& watch) const {
-  return watch.directory && !IsBeneath(PathOf(watch.fd()), PathOf(root_));
-}
-
 std::vector<FileId> Watches::DropOutside() {
+  const std::string root = PathOf(root_);
   std::vector<FileId> outside;
   absl::MutexLock lock(&mu_);
   for (const auto& [id, row] : by_id_) {
-    if (IsOutside(*row.watch)) outside.push_back(id);
+    if (IsOutside(*row.watch, root)) outside.push_back(id);
   }
   for (const FileId& id : outside) DropLocked(id);
   return outside;
 }
 
 std::vector<FileId> Watches::DropIfOutside(const FileId& moved) {
+  const std::string root = PathOf(root_);
   {
     absl::MutexLock lock(&mu_);
     const auto it = by_id_.find(moved);
-    if (it == by_id_.end() || !IsOutside(*it->second.watch)) return {};
+    if (it == by_id_.end() || !IsOutside(*it->second.watch, root)) return {};
   }
   return DropOutside();
 }
@@ -191,6 +203,7 @@ std::vector<std::shared_ptr<const Watch>> Watches::Clear() {
   by_number_.clear();
   by_id_.clear();
   places_.clear();
+  replaced_.clear();
   return all;
 }
 

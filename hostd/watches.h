@@ -11,6 +11,11 @@
 // last seen: a deletion tells the name only, and the descriptor keeps the
 // kernel from telling the directory itself.
 //
+// Events of a watch that was dropped are not told any more. So what others rely
+// on is dropped by the thread that makes events of the queue, when it has come
+// to the event that says so, and not by one that happens to see it earlier:
+// Drop, DropOutside, DropReplaced and Clear are that thread's.
+//
 // Thread-safe. mu_ is held while the source adds a watch: so nobody finds an
 // event's number unknown because the table is not up to date yet.
 
@@ -60,8 +65,8 @@ class Watches {
 
   // Of an entry that has just been looked at: watches it if it is a directory
   // or has several links, and then looks again, so that `attr` is no older than
-  // the watch. A file that has one link again loses its watch. kYes also for
-  // what needs no watch, and for what hostd may not read: that is not served.
+  // the watch. kYes also for what needs no watch, and for what hostd may not
+  // read: that is not served.
   Covered Cover(int dir_fd, const Place& place, Attr* attr)
       ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -81,6 +86,9 @@ class Watches {
   std::vector<FileId> DropOutside() ABSL_LOCKS_EXCLUDED(mu_);
   std::vector<FileId> DropIfOutside(const FileId& moved)
       ABSL_LOCKS_EXCLUDED(mu_);
+  // Directories that are deleted and whose place another one has taken, if that
+  // was seen when the queue had come to `position` at most.
+  void DropReplaced(uint64_t position) ABSL_LOCKS_EXCLUDED(mu_);
   // Forgets all of them at once. They go on to be Removed by the caller, little
   // by little, since each queues an event.
   std::vector<std::shared_ptr<const Watch>> Clear() ABSL_LOCKS_EXCLUDED(mu_);
@@ -101,7 +109,6 @@ class Watches {
   int Refuse(int error);
   void SetPlace(Row& row, const Place& place)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  bool IsOutside(const Watch& watch) const;
   bool DropLocked(const FileId& id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Notes where it is, if it is watched.
   bool Seen(const FileId& id, const Place& place) ABSL_LOCKS_EXCLUDED(mu_);
@@ -116,6 +123,8 @@ class Watches {
   absl::flat_hash_map<int, std::shared_ptr<const Watch>> by_number_
       ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<Place, FileId> places_ ABSL_GUARDED_BY(mu_);
+  // Those whose place another has taken, and the position then.
+  std::vector<std::pair<FileId, uint64_t>> replaced_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace warmfs::hostd

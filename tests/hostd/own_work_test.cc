@@ -118,8 +118,9 @@ TEST_F(OwnWorkTest, Locks) {
 // What an unprivileged hostd does beyond the call: overlays, writers kept.
 TEST_F(OwnWorkTest, ByEffectsOfAnUnprivilegedHost) {
   ASSERT_EQ(chmod(root_.c_str(), 0777), 0);
+  export_.reset();  // a fork has no threads
   RunUnprivileged([&] {
-    ReopenInChild();
+    Reopen({});
     Lease("");
     const CreateReply made = Create("", "f", S_IFREG | 0444);
     ASSERT_EQ(made.error, 0);

@@ -20,12 +20,6 @@ class WatchTest : public ExportTest {
 
   // Without the journal and the leases from before.
   void Reopen(const WatcherOptions& options);
-  // In a child process (RunUnprivileged), where the old export's thread is not:
-  // it cannot be ended.
-  void ReopenInChild() {
-    export_.release();
-    Reopen({});
-  }
   std::unique_ptr<Export> OpenWatched(std::unique_ptr<WatchSource> source,
                                       const WatcherOptions& options) const;
 
