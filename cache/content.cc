@@ -13,6 +13,11 @@
 namespace warmfs::cache {
 namespace {
 
+// Content up to this many bytes goes through the log, and so survives a crash of
+// the process: small files are what a tree is made of, and cost a request each to
+// fetch. Larger content would double what a stream writes.
+constexpr size_t kLoggedBytes = 16 * 1024;
+
 // Operations in one batch when the blocks of a large file are removed.
 constexpr uint32_t kMaxRemovals = 4096;
 
@@ -157,7 +162,9 @@ void Cache::Impl::PutBlocksLocked(Generation& gen, const Attr& attr,
   gen.blocks += more_blocks;
   // If this is dropped, the headers tell of bytes that are not there: the same
   // as after a crash.
-  Write(gen, contents, WriteLog::kNo);
+  const bool small = contents.GetDataSize() <= kLoggedBytes;
+  Write(gen, contents, small ? WriteLog::kYes : WriteLog::kNo);
+  if (!small) gen.unlogged = true;
 }
 
 uint64_t Cache::Impl::ContentBytes(const FileId& id) {

@@ -10,7 +10,7 @@
 namespace warmfs::cache {
 namespace {
 
-// How long a use of a file may be known only in memory.
+// How long content, and a use of a file, may be known only in memory.
 constexpr absl::Duration kTick = absl::Minutes(1);
 // Beyond this a cache in memory, which only its content bounds, starts anew.
 constexpr uint64_t kMemoryDatabaseBytes = uint64_t{256} << 20;
@@ -62,6 +62,8 @@ void Cache::Impl::Tick() {
   const auto gen = storage_->Current();
   storage_->Reap();
   DoChores({.evict = true, .repair = true, .recency = true});
+  // What a kill -9 would lose is at most what this minute brought.
+  if (gen->unlogged.exchange(false)) gen->db->Flush().PermitUncheckedError();
   const uint64_t disk_bytes = gen->db->DiskBytes();
   if (gen->db->in_memory()) {
     if (disk_bytes > kMemoryDatabaseBytes) storage_->Replace(gen);

@@ -1,9 +1,9 @@
 // What the database holds: its column families as one table. Keys and values
 // are laid out in codec.h and docs/cache-format.md.
 //
-// A family with a log survives a crash of the process up to its last write.
-// Without one, what was not flushed yet is lost; only bytes of content are so
-// kept, whose header (with a log) tells that they are missing.
+// What is written with a log survives a crash of the process up to its last
+// write. Without one, what was not flushed yet is lost; only content of more than
+// a few KiB is so kept, whose header (with a log) tells that it is missing.
 
 #ifndef WARMFS_CACHE_KEY_SPACE_H_
 #define WARMFS_CACHE_KEY_SPACE_H_

@@ -40,6 +40,8 @@ struct Generation {
   std::atomic<int64_t> blocks = 0;
   std::unique_ptr<rocksdb::ManagedSnapshot> count_from;
   absl::Notification counted;
+  // Content was written that only memory has.
+  std::atomic<bool> unlogged = false;
 };
 
 class Storage {

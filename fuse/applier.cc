@@ -76,7 +76,10 @@ Applier::Subject Applier::LookUp(const Event& event) const {
                            NodeId& node) -> std::optional<KnownAttr> {
     node = fs_.tree_.Find(id);
     if (auto view = node == 0 ? std::nullopt : fs_.tree_.Look(node)) {
-      if (id == event.dir) s.known.dir_missed_events = view->missed_events;
+      if (id == event.dir) {
+        s.known.dir_missed_events = view->missed_events;
+        s.known.names_by_reply = view->names_by_reply;
+      }
       return KnownAttr{view->attr, view->told_by_event};
     }
     if (auto record = fs_.cache_.GetNode(id)) {
@@ -138,7 +141,7 @@ void Applier::TakeName(const Subject& s, const Decision& d, bool moves,
                        cache::Edit& edit) {
   const Event& e = *s.event;
   if (d.name == Decision::Name::kKeep) return;
-  fs_.tree_.Touch(s.dir_node);
+  fs_.tree_.NamesByEvent(s.dir_node);
   if (d.name == Decision::Name::kSet) {
     edit.PutEntry(e.dir, e.name, e.entry.id);
     const bool one_place = e.entry.nlink == 1 || e.entry.IsDirectory();

@@ -58,13 +58,11 @@ void TakeName(const Known& known, const Event& event, Decision& d) {
 void DecideName(const Known& known, const Event& event, Standing dir,
                 Decision& d) {
   if (!Contradicts(known, event)) return;
-  if (dir == Standing::kNewer) return TakeName(known, event, d);
+  // Or nothing has changed in the directory between our look and this one.
+  const bool certain = dir == Standing::kNewer ||
+                       (dir == Standing::kSame && !event.dir_attr.racy);
+  if (!known.names_by_reply || certain) return TakeName(known, event, d);
   if (event.own) return;
-  // The look that an earlier event of the same burst told of; or nothing has
-  // changed in the directory between our look and this one.
-  const bool certain = dir == Standing::kSame && (known.dir->told_by_event ||
-                                                  !event.dir_attr.racy);
-  if (certain) return TakeName(known, event, d);
   d.doubt_names = true;
   d.drop_name = known.dir_held;
 }

@@ -9,7 +9,7 @@
 //
 // Which is newer, the event's state or what is known? Events among themselves are
 // in order: over what an earlier event told, a later one is newer. Against what a
-// reply told (told_by_event false), the change time decides; a reply may have
+// reply told (told_by_event false, names_by_reply), the change time decides; a reply may have
 // overtaken the event. Where it cannot decide (two changes within one tick of
 // the host's clock, a clock that was set back), nothing is believed: the client
 // asks again. For the client's own echo an older state is the rule, not a doubt:
@@ -40,6 +40,7 @@ struct Known {
   // It is about to be listed again, and the differences found are raised then.
   bool dir_missed_events = false;
   std::optional<KnownAttr> dir;
+  bool names_by_reply = false;  // and not by events
   // What the name stands for, and the attributes of that.
   cache::Presence name = cache::Presence::kUnknown;
   std::optional<Attr> old;

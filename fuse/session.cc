@@ -193,6 +193,7 @@ class Session::Impl {
   }
 
   fuse_session* session() { return session_; }
+  const FileSystem& fs() const { return context_.fs; }
   const RequestCounts& requests() const { return context_.requests; }
   InjectionPlans& plans() { return context_.plans; }
 
@@ -242,14 +243,27 @@ void Session::ServeFences(FenceWaiter::Fence fence) {
 void Session::Run() { impl_->Run(); }
 void Session::Unmount() { impl_->Unmount(); }
 
-void Session::InvalidatePages(NodeId node) {
-  // -ENOENT: the kernel does not know the node any more. All is well then.
-  fuse_lowlevel_notify_inval_inode(impl_->session(), node, 0, 0);
+// The kernel does not know the inode (-ENOENT): all is well, unless a reply that
+// tells of it for the first time is on its way, with what was true before. That
+// reply is to a request that holds the directory's lock, as what is done to a
+// name of the directory does; so dropping the name waits for it, and then the
+// name is looked up anew.
+void Session::InvalidateNode(NodeId node, off_t from) {
+  if (fuse_lowlevel_notify_inval_inode(impl_->session(), node, from, 0) !=
+      -ENOENT) {
+    return;
+  }
+  const auto view = impl_->fs().tree().Look(node);
+  if (!view || view->parent == 0) return;
+  InvalidateEntry(view->parent, view->name);
+  fuse_lowlevel_notify_inval_inode(impl_->session(), node, from, 0);
 }
+
+void Session::InvalidatePages(NodeId node) { InvalidateNode(node, 0); }
 
 void Session::InvalidateAttr(NodeId node) {
   // A negative offset leaves the pages (fuse_reverse_inval_inode).
-  fuse_lowlevel_notify_inval_inode(impl_->session(), node, -1, 0);
+  InvalidateNode(node, -1);
 }
 
 void Session::InvalidateEntry(NodeId dir, const std::string& name) {

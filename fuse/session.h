@@ -51,6 +51,9 @@ class Session {
 
  private:
   class Impl;
+
+  void InvalidateNode(NodeId node, off_t from);
+
   std::unique_ptr<Impl> impl_;
 };
 

@@ -117,6 +117,7 @@ NodeView Tree::ViewOf(const Node& n) const {
   view.doubted = n.doubted;
   view.missed_events = n.missed_events;
   view.told_by_event = n.told_by_event;
+  view.names_by_reply = n.names_by_reply;
   view.changing = n.changes_under_way > 0;
   view.listing_entries = n.listing_entries;
   view.racy_read_at = n.racy_read_at;
@@ -157,6 +158,10 @@ Tree::Bound Tree::Bind(NodeId parent, std::string_view name, const Attr& attr,
   Node* n = GetById(attr.id);
   if (n == nullptr) {
     n = &Make(attr);
+    n->attr_at = at;
+  } else if (n->attr_at == 0) {
+    // Until now it was something of the past, for a call of the injector.
+    n->attr = attr;
     n->attr_at = at;
   }
   ++n->lookups;
@@ -235,6 +240,7 @@ PageEffect Tree::ConfirmListing(NodeId dir, const Attr& attr, Stamp asked,
   const PageEffect effect = Update(*n, attr, asked, at);
   n->listing_at = at;
   n->doubted = n->missed_events = false;
+  n->names_by_reply = true;
   Lease(*n, leased);
   if (attr.racy) n->racy_read_at = at;
   return effect;
@@ -268,6 +274,7 @@ PageEffect Tree::FinishListing(NodeId dir, const Attr& attr, uint32_t entries,
   Update(*n, attr, asked, at);
   n->listing_at = n->relisted_at = at;
   n->doubted = n->missed_events = false;
+  n->names_by_reply = true;
   Lease(*n, leased);
   n->listing_entries = entries;
   n->racy_read_at = attr.racy ? at : 0;
@@ -329,6 +336,7 @@ bool Tree::EndChange(NodeId node, Stamp begun, const Change* change,
   }
   n->attr_uncertain = overlapped || change == nullptr;
   n->told_by_event = false;
+  n->names_by_reply = true;
   FreeIfUnused(n);
   return expected;
 }

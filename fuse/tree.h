@@ -93,6 +93,8 @@ struct NodeView {
   bool doubted = false;        // listed again before a lease counts
   bool missed_events = false;  // differences of the next listing are raised
   bool told_by_event = false;  // the attributes are from the journal
+  // Of a directory: its names were last told by a reply, not by the journal.
+  bool names_by_reply = false;
   bool changing = false;       // a change of our own is under way
 };
 
@@ -179,6 +181,8 @@ class Tree {
   NodeId ApplyEvent(const Attr& attr, Instant at);
   // An event is about the node: what was asked about it before is late.
   void Touch(NodeId node);
+  // The same, of the names in a directory.
+  void NamesByEvent(NodeId dir);
   // Has a change or an event been applied to the node since that stamp?
   bool ChangedSince(NodeId node, Stamp asked) const;
   // Waits until no change of our own is under way on the node, at most so long;

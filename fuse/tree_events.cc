@@ -63,6 +63,14 @@ void Tree::Touch(NodeId node) {
   if (Node* n = Get(node)) n->changed = ++stamp_;
 }
 
+void Tree::NamesByEvent(NodeId dir) {
+  absl::MutexLock lock(&mu_);
+  Node* n = Get(dir);
+  if (n == nullptr) return;
+  n->changed = ++stamp_;
+  n->names_by_reply = false;
+}
+
 bool Tree::ChangedSince(NodeId node, Stamp asked) const {
   absl::ReaderMutexLock lock(&mu_);
   const Node* n = Get(node);

@@ -35,6 +35,7 @@ struct Tree::Node {
   bool doubted = false;
   bool missed_events = false;
   bool told_by_event = false;
+  bool names_by_reply = false;
 };
 
 // Nodes live in chunks that never move; a NodeId is a position in them plus 1,

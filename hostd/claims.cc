@@ -10,11 +10,17 @@ const FileId& ObjectOf(const Event& event) {
   return of_dir ? event.dir : event.entry.id;
 }
 
+bool CoversObject(const Claim& claim, const Event& event) {
+  if (std::find(claim.objects.begin(), claim.objects.end(), ObjectOf(event)) !=
+      claim.objects.end()) {
+    return true;
+  }
+  return !claim.opened_as.empty() && claim.opened_as == event.name;
+}
+
 bool Covers(const Claim& claim, const Event& event) {
   const uint32_t kind = KindBit(event.kind);
-  if ((claim.object_kinds & kind) != 0 &&
-      std::find(claim.objects.begin(), claim.objects.end(), ObjectOf(event)) !=
-          claim.objects.end()) {
+  if ((claim.object_kinds & kind) != 0 && CoversObject(claim, event)) {
     return true;
   }
   if ((claim.name_kinds & kind) == 0) return false;

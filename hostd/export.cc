@@ -165,7 +165,7 @@ LockReply Export::Lock(ClientState& client, const LockRequest& request) const {
   };
   // A file that was opened for writing may be closed.
   OwnWork own(watcher_.get(), client);
-  own.BeginOn(request.node.id);
+  own.BeginOn(request.node.id, request.node.path);
   return client.locks().Apply(request, open_file);
 }
 

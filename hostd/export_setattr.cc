@@ -133,7 +133,7 @@ ChangeReply Export::SetAttr(ClientState& client,
     error = tree_.OpenFile(client, node, O_WRONLY, &writable);
   }
   if (error != 0) return Failed<ChangeReply>(error);
-  own.BeginOn(node.attr.id);
+  own.BeginOn(node.attr.id, request.node.path);
   KeepReachable(tree_, client, node, request);
   OwnershipRequest ownership{request.uid, request.gid, request.mode};
   if (ownership.mode) *ownership.mode &= 07777;
@@ -183,7 +183,7 @@ ChangeReply Export::SetXattr(ClientState& client,
   Node node;
   int error = tree_.Find(client, request.node, &node);
   if (error == 0 && !MayCarryXattrs(node.attr)) error = EPERM;
-  if (error == 0) own.BeginOn(node.attr.id);
+  if (error == 0) own.BeginOn(node.attr.id, request.node.path);
   if (error == 0) error = WriteXattr(node.fd.get(), request);
   if (error != 0) return Failed<ChangeReply>(error);
   ChangeReply reply;

@@ -131,7 +131,7 @@ WriteReply Export::Write(ClientState& client,
   int error = tree_.Find(client, request.node, &node);
   if (error == 0) error = tree_.OpenFile(client, node, O_WRONLY, &fd);
   if (error != 0) return Failed<WriteReply>(error);
-  own.BeginOn(node.attr.id);
+  own.BeginOn(node.attr.id, request.node.path);
   size_t skip = 0;
   if (request.append && request.retry) {
     error = tree_.OpenFile(client, node, O_RDONLY, &readable);
@@ -163,7 +163,7 @@ ChangeReply Export::Allocate(ClientState& client,
   int error = tree_.Find(client, request.node, &node);
   if (error == 0) error = tree_.OpenFile(client, node, O_WRONLY, &fd);
   if (error != 0) return Failed<ChangeReply>(error);
-  own.BeginOn(node.attr.id);
+  own.BeginOn(node.attr.id, request.node.path);
   if (fallocate(fd.get(), request.mode, static_cast<off_t>(request.offset),
                 static_cast<off_t>(request.length)) != 0) {
     return Failed<ChangeReply>(errno);
@@ -187,7 +187,7 @@ CopyReply Export::Copy(ClientState& client, const CopyRequest& request) const {
   if (error == 0) error = tree_.Find(client, request.to, &to);
   if (error == 0) error = tree_.OpenFile(client, from, O_RDONLY, &in);
   if (error == 0) error = tree_.OpenFile(client, to, O_WRONLY, &out);
-  if (out) own.BeginOn(to.attr.id);
+  if (out) own.BeginOn(to.attr.id, request.to.path);
   const bool same = from.attr.id == to.attr.id;
   if (error == 0 && same &&
       Overlap(request.from_offset, request.to_offset, length)) {

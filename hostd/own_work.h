@@ -9,6 +9,7 @@
 #define WARMFS_HOSTD_OWN_WORK_H_
 
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "hostd/client_state.h"
@@ -32,11 +33,13 @@ class OwnWork {
     claim.client = client_.serial();
     ticket_ = watcher_->claims().Begin(std::move(claim));
   }
-  // Of changes of an object, by whatever name.
-  void BeginOn(const FileId& object, uint32_t kinds = kContentKinds) {
+  // Of changes of an object, by whatever name; `path`: as it was opened.
+  void BeginOn(const FileId& object, std::string_view path = "",
+               uint32_t kinds = kContentKinds) {
     Claim claim;
     claim.object_kinds = kinds;
     claim.objects = {object};
+    claim.opened_as = path.substr(path.rfind('/') + 1);
     Begin(std::move(claim));
   }
 

@@ -26,6 +26,7 @@ Event Of(EventKind kind, const Attr& dir, const Attr& entry) {
 Known WithoutFile() {
   return {.dir_held = true,
           .dir = KnownAttr{DirAttr(kDir)},
+          .names_by_reply = true,
           .name = Presence::kAbsent};
 }
 
@@ -156,6 +157,7 @@ TEST(DecideTest, EventsAmongThemselvesAreInOrder) {
   Attr dir = DirAttr(kDir, 2);
   dir.racy = true;
   known.dir = KnownAttr{dir, /*told_by_event=*/true};
+  known.names_by_reply = false;
   Attr older = DirAttr(kDir, 1);
   for (const Attr& now : {dir, older, DirAttr(kDir, 3)}) {
     const Decision d =
