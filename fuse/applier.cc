@@ -45,13 +45,13 @@ std::vector<Injection> Applier::Apply(uint64_t journal,
       Take(second, arrival, false, edit);
       TellKernel(second, arrival);
       changes = changes || arrival.Changes();
-      injection =
-          RaiseMove(first, second, decision.raise || arrival.raise);
+      injection = RaiseMove(first, second, decision.raise || arrival.raise);
       if (observer_) observer_(events[i], arrival, nullptr);
     } else {
       injection = Raise(first, decision);
     }
-    if (observer_) observer_(event, decision, injection ? &*injection : nullptr);
+    if (observer_)
+      observer_(event, decision, injection ? &*injection : nullptr);
     if (injection) raised.push_back(*std::move(injection));
     // What changed nothing needs no cursor of its own: seeing it again changes
     // nothing either.
@@ -69,7 +69,7 @@ void Applier::AwaitOwnChanges(const Event& event) const {
   }
 }
 
-Applier::Subject Applier::LookUp(const Event& event) const {
+Applier::Subject Applier::LookUp(const Event& event) {
   Subject s{.event = &event};
   // What no node knows was told by events, or long ago.
   const auto attr_of = [&](const FileId& id,
@@ -102,7 +102,30 @@ Applier::Subject Applier::LookUp(const Event& event) const {
     s.known.entry = attr_of(event.entry.id, s.entry_node);
   }
   s.known.entry_held = s.entry_node != 0;
+  RestoreLink(s);
   return s;
+}
+
+void Applier::RestoreLink(Subject& s) {
+  const Event& e = *s.event;
+  if (ChangesLinks(s)) {
+    if (lost_link_.size() >= kMaxLostLinks) lost_link_.clear();
+    if (e.entry.nlink < s.known.entry->attr.nlink)
+      lost_link_.insert(e.entry.id);
+    return;
+  }
+  const bool takes_name =
+      e.kind == EventKind::kDeleted || e.kind == EventKind::kMovedTo;
+  if (takes_name && s.known.old && s.known.old->id != e.entry.id &&
+      lost_link_.erase(s.known.old->id) != 0) {
+    ++s.known.old->nlink;
+  }
+}
+
+bool Applier::ChangesLinks(const Subject& s) {
+  const Event& e = *s.event;
+  return e.dir.IsNull() && e.kind == EventKind::kAttributes && s.known.entry &&
+         s.known.entry->attr.nlink != e.entry.nlink;
 }
 
 // --- the cache, the tree and the kernel ---
@@ -194,16 +217,15 @@ Attr Applier::Before(const Subject& s) const {
 
 Injection Applier::RaiseCreate(const Subject& s, Injection in) {
   const Event& e = *s.event;
-  const bool there = !e.entry.id.IsNull() &&
-                     e.entry.IsDirectory() == e.directory;
+  const bool there =
+      !e.entry.id.IsNull() && e.entry.IsDirectory() == e.directory;
   in.kind = InjectionKind::kCreate;
   in.object = there ? e.entry : timeline_.MakeUp(e.directory);
   in.target = there ? e.target : "";
   if (e.directory || in.object.nlink < 2) return in;
   const auto view = fs_.tree_.Look(s.entry_node);
-  const bool elsewhere =
-      view && view->parent != 0 &&
-      (view->parent != s.dir_node || view->name != e.name);
+  const bool elsewhere = view && view->parent != 0 &&
+                         (view->parent != s.dir_node || view->name != e.name);
   if (!elsewhere) return in;
   in.kind = InjectionKind::kLink;
   in.to_dir = view->parent;
@@ -229,8 +251,8 @@ std::optional<Injection> Applier::Raise(const Subject& s, const Decision& d) {
     case EventKind::kMovedTo:
       in.kind = InjectionKind::kMoveIn;
       in.replaced = Before(s);
-      after = in.object = e.entry.id.IsNull() ? timeline_.MakeUp(e.directory)
-                                              : e.entry;
+      after = in.object =
+          e.entry.id.IsNull() ? timeline_.MakeUp(e.directory) : e.entry;
       break;
     case EventKind::kDeleted:
     case EventKind::kMovedFrom:
@@ -242,7 +264,8 @@ std::optional<Injection> Applier::Raise(const Subject& s, const Decision& d) {
     case EventKind::kRevoked:
       return std::nullopt;
     default: {
-      if (!d.raise) return std::nullopt;
+      // Raised with the name that comes or goes.
+      if (!d.raise || ChangesLinks(s)) return std::nullopt;
       in.kind = ContentKind(e.kind);
       in.object = e.name.empty() ? e.dir_attr : object();
       if (!e.dir.IsNull() && s.dir_node != 0) return in;
@@ -273,13 +296,20 @@ std::optional<Injection> Applier::RaiseMove(const Subject& from,
                .object = Before(from),
                .replaced = Before(to),
                .sequence = new_name.sequence};
+  // An exchange comes as two moves. What went by the first is where the second
+  // starts, and stays there.
+  Attr stays;
+  if (!in.object.id.IsNull() && old_name.entry.id == in.object.id &&
+      new_name.entry.id != in.object.id) {
+    stays = std::exchange(in.object, new_name.entry);
+  }
   if (in.object.id.IsNull() || in.object.mode == 0 ||
       in.object.IsDirectory() != old_name.directory) {
     in.object = new_name.entry.id.IsNull()
                     ? timeline_.MakeUp(old_name.directory)
                     : new_name.entry;
   }
-  timeline_.Set(old_name.dir, old_name.name, Attr(), old_name.entry.id);
+  timeline_.Set(old_name.dir, old_name.name, stays, old_name.entry.id);
   timeline_.Set(new_name.dir, new_name.name, in.object, new_name.entry.id);
   if (!raise) return std::nullopt;
   if (in.dir != 0 && in.to_dir != 0) return in;

@@ -1,17 +1,19 @@
-// Takes events of the host's journal into the cache and the tree, has the kernel
-// drop what they make untrue, and says what is to be raised for its watchers.
+// Takes events of the host's journal into the cache and the tree, has the
+// kernel drop what they make untrue, and says what is to be raised for its
+// watchers.
 //
-// For each event: what is known is looked up, decide.h decides, and the edits go
-// into the cache in one batch with the journal's cursor, so that what survives a
-// crash is a prefix. Kernel notifications are queued (notifier.h) before the
-// injections are given out: a watcher that is told looks, and must see the new.
+// For each event: what is known is looked up, decide.h decides, and the edits
+// go into the cache in one batch with the journal's cursor, so that what
+// survives a crash is a prefix. Kernel notifications are queued (notifier.h)
+// before the injections are given out: a watcher that is told looks, and must
+// see the new.
 //
-// Races (tree.h, decide.h). The applier works under the file system's apply_mu_,
-// one event at a time, so it crosses no answer that is being applied. A change of
-// our own that is under way on the same file or directory is waited for, up to
-// kPatience: its reply tells whether the event is its echo. When it takes longer,
-// the event goes first, and the change's reply then makes the attributes
-// uncertain (Tree::EndChange sees another stamp).
+// Races (tree.h, decide.h). The applier works under the file system's
+// apply_mu_, one event at a time, so it crosses no answer that is being
+// applied. A change of our own that is under way on the same file or directory
+// is waited for, up to kPatience: its reply tells whether the event is its
+// echo. When it takes longer, the event goes first, and the change's reply then
+// makes the attributes uncertain (Tree::EndChange sees another stamp).
 //
 // Belongs to one thread (the follower's).
 
@@ -23,6 +25,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "fuse/decide.h"
@@ -56,11 +59,15 @@ class Applier {
     Known known;
   };
 
-  Subject LookUp(const Event& event) const;
+  Subject LookUp(const Event& event);
+  // A file's own watch tells that a link has gone before the directory tells
+  // which. Until then it is remembered, so that what the name stood for has the
+  // links that it had then, and is not taken for gone with it.
+  void RestoreLink(Subject& s);
+  static bool ChangesLinks(const Subject& s);
   void AwaitOwnChanges(const Event& event) const;
   // `moves`: the name's object is about to be found under another one.
-  void Take(const Subject& s, const Decision& d, bool moves,
-            cache::Edit& edit);
+  void Take(const Subject& s, const Decision& d, bool moves, cache::Edit& edit);
   void TakeName(const Subject& s, const Decision& d, bool moves,
                 cache::Edit& edit);
   void TellKernel(const Subject& s, const Decision& d);
@@ -76,6 +83,8 @@ class Applier {
   FileSystem& fs_;
   const Observer observer_;
   Timeline timeline_;
+  static constexpr size_t kMaxLostLinks = 4096;
+  absl::flat_hash_set<FileId> lost_link_;
 };
 
 }  // namespace warmfs::fuse

@@ -90,6 +90,9 @@ void InjectedCall::PlanNames() {
       plan_->AddName({in_.dir, in_.name, in_.object, none});
       break;
     case InjectionKind::kRename:
+      // An exchange comes as two renames. What the first meets at its target is
+      // not gone by it, and must not be gone to its watchers.
+      if (InjectedNames(fs_).Lives(in_.replaced)) in_.replaced = none;
       plan_->AddName({in_.dir, in_.name, in_.object, none});
       plan_->AddName({in_.to_dir, in_.to_name, in_.replaced, in_.object});
       to_path_ = Join(to_path_, in_.to_name);

@@ -14,8 +14,8 @@ std::optional<FileId> InjectedNames::Truth(NodeId dir, std::string_view name) {
   return found.id;
 }
 
-Entry InjectedNames::Bind(NodeId dir, std::string_view name,
-                          const Attr& object) {
+Entry InjectedNames::Bind(NodeId dir, std::string_view name, const Attr& object,
+                          bool loses_link) {
   absl::MutexLock lock(&fs_.apply_mu_);
   if (Truth(dir, name) == object.id) {
     bool unknown = false;
@@ -24,10 +24,24 @@ Entry InjectedNames::Bind(NodeId dir, std::string_view name,
   }
   const Tree::Bound bound = fs_.tree_.BindElsewhere(object);
   Entry entry{.node = bound.node, .attr = fs_.ToVm(bound.attr)};
-  // The kernel takes one away for each name that goes, and a file with none
-  // left is gone to those who watch it.
   entry.attr.nlink = std::max(1u, object.nlink);
+  // The kernel takes one away, and an object with none left is gone to those
+  // who watch it. So what it has now must remain, whatever was known then.
+  const auto view = fs_.tree_.Look(bound.node);
+  if (loses_link && view && IsInPlace(*view)) {
+    entry.attr.nlink = std::max(entry.attr.nlink, view->attr.nlink + 1);
+  }
   return entry;
+}
+
+bool InjectedNames::Lives(const Attr& object) {
+  const auto view = fs_.tree_.Look(fs_.tree_.Find(object.id));
+  return view && IsInPlace(*view) &&
+         (object.IsDirectory() || view->attr.nlink >= object.nlink);
+}
+
+bool InjectedNames::IsInPlace(const NodeView& view) {
+  return !view.placeless && Truth(view.parent, view.name) == view.attr.id;
 }
 
 std::optional<Entry> InjectedNames::AttrOf(NodeId node) {

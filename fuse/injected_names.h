@@ -23,16 +23,24 @@ class InjectedNames {
  public:
   explicit InjectedNames(FileSystem& fs) : fs_(fs) {}
 
-  // One lookup of the node is counted.
-  Entry Bind(NodeId dir, std::string_view name, const Attr& object);
+  // One lookup of the node is counted. `loses_link`: the call takes this name
+  // away from the object.
+  Entry Bind(NodeId dir, std::string_view name, const Attr& object,
+             bool loses_link);
   // Nothing if the node is not known.
   std::optional<Entry> AttrOf(NodeId node);
+
+  // The object still has all the names that it had then.
+  bool Lives(const Attr& object);
 
   // What the cache says is at the name; nothing if it does not know. A null id:
   // no such name.
   std::optional<FileId> Truth(NodeId dir, std::string_view name);
 
  private:
+  // The cache agrees with where the tree has it.
+  bool IsInPlace(const NodeView& view);
+
   FileSystem& fs_;
 };
 

@@ -53,7 +53,10 @@ void ReplyObject(fuse_req_t req, const PlannedName& planned, const Attr& object,
     return;
   }
   FileSystem& fs = Context(req).fs;
-  const Entry entry = InjectedNames(fs).Bind(planned.dir, planned.name, object);
+  const bool loses_link =
+      planned.before.id == object.id && planned.after.id != object.id;
+  const Entry entry =
+      InjectedNames(fs).Bind(planned.dir, planned.name, object, loses_link);
   if (!SameType(entry, object)) {
     fs.Forget(entry.node, 1);
     return (void)fuse_reply_err(req, EIO);

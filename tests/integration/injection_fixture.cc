@@ -55,6 +55,7 @@ void InjectionTest::Mount(bool read_only) {
       clock_, root.attr,
       fuse::Invalidations{
           .pages = [this](NodeId node) { notifier_->Pages(node); },
+          .attr = [this](NodeId node) { notifier_->Attr(node); },
           .entry =
               [this](NodeId dir, std::string_view name) {
                 notifier_->Entry(dir, name);
@@ -68,8 +69,10 @@ void InjectionTest::Mount(bool read_only) {
   const auto invalidate = [this](NodeId dir, const std::string& name) {
     session_->InvalidateEntry(dir, name);
   };
-  notifier_ = std::make_unique<fuse::Notifier>(
-      [this](NodeId node) { session_->InvalidatePages(node); }, invalidate);
+  notifier_ = std::make_unique<fuse::Notifier>(fuse::Notifier::Kernel{
+      .pages = [this](NodeId node) { session_->InvalidatePages(node); },
+      .attr = [this](NodeId node) { session_->InvalidateAttr(node); },
+      .entry = invalidate});
   injector_options_.mountpoint = mnt_;
   injector_ = std::make_unique<fuse::Injector>(injector_options_, *fs_,
                                                session_->plans(), invalidate);

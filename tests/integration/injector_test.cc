@@ -207,6 +207,8 @@ TEST_F(InjectorTest, ARenameOverAFileEndsTheOldOne) {
 }
 
 TEST_F(InjectorTest, AnExchangeIsTwoRenames) {
+  watcher_->WatchItself("d/f");
+  watcher_->WatchItself("d/g");
   const Attr f = Ask("d/f"), g = Ask("d/g");
   ASSERT_EQ(renameat2(AT_FDCWD, Host("d/f").c_str(), AT_FDCWD,
                       Host("d/g").c_str(), RENAME_EXCHANGE),
@@ -217,7 +219,8 @@ TEST_F(InjectorTest, AnExchangeIsTwoRenames) {
         .name = "f",
         .to_dir = d_,
         .to_name = "g",
-        .object = f});
+        .object = f,
+        .replaced = g});
   Push({.kind = InjectionKind::kRename,
         .dir = d_,
         .name = "g",
@@ -225,6 +228,7 @@ TEST_F(InjectorTest, AnExchangeIsTwoRenames) {
         .to_name = "f",
         .object = g});
   EXPECT_EQ(Events(),
+            "=d/f: MOVE_SELF\n=d/g: MOVE_SELF\n"
             "d: MOVED_FROM #1 f\nd: MOVED_TO #1 g\n"
             "d: MOVED_FROM #2 g\nd: MOVED_TO #2 f\n");
   ExpectTruth("d/f");

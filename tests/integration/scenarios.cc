@@ -54,7 +54,8 @@ std::vector<Scenario> FilesScenarios() {
        kFile,
        {"exec 3>> f; rm f; echo more >&3; exec 3>&-"},
        {"f"},
-       ""},
+       "a file that only the host has open is gone here when its last name "
+       "is"},
       {"short_lived", "", {"echo x > t; rm t"}, {}, ""},
       {"short_lived_many",
        "",
