@@ -71,7 +71,9 @@ Output Execute(const std::vector<std::string>& argv) {
   return output;
 }
 
-Output Shell(const std::string& line) { return Execute({"/bin/sh", "-c", line}); }
+Output Shell(const std::string& line) {
+  return Execute({"/bin/sh", "-c", line});
+}
 
 std::string ReadFile(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -89,17 +91,11 @@ void WriteFile(const std::string& path, const std::string& content) {
 
 void MountTest::SetUp() {
   if (!CanUseFuse()) GTEST_SKIP() << "no /dev/fuse here";
-  char name[] = "/tmp/warmfs-test-XXXXXX";
-  ASSERT_NE(mkdtemp(name), nullptr);
-  tmp_ = name;
-  host_ = source_ = tmp_ + "/host";
-  mnt_ = tmp_ + "/mnt";
   ASSERT_EQ(mkdir(host_.c_str(), 0755), 0);
   ASSERT_EQ(mkdir(mnt_.c_str(), 0755), 0);
 }
 
 void MountTest::TearDown() {
-  if (tmp_.empty()) return;
   if (client_ != 0) {
     umount2(mnt_.c_str(), MNT_DETACH);
     kill(client_, SIGTERM);
@@ -108,7 +104,6 @@ void MountTest::TearDown() {
   if (HasFailure()) {
     std::printf("the client's log:\n%s\n", ReadFile(Tmp("log")).c_str());
   }
-  fs::remove_all(tmp_);
 }
 
 void MountTest::Mount(const std::string& options) {
@@ -138,8 +133,7 @@ void MountTest::KillClient() {
 }
 
 nlohmann::json MountTest::Status() {
-  const Output output =
-      Execute({Program("warmfs"), "status", "--json", mnt_});
+  const Output output = Execute({Program("warmfs"), "status", "--json", mnt_});
   EXPECT_EQ(output.code, 0) << output.text;
   const auto all = nlohmann::json::parse(output.text, nullptr, false);
   EXPECT_TRUE(all.is_array() && all.size() == 1) << output.text;
@@ -183,15 +177,17 @@ void MountTest::MakeTree(int directories, int files) {
   Await("the clock", [&] {
     WriteFile(Tmp("tock"), "");
     stat(Tmp("tock").c_str(), &now);
-    const int64_t passed = (now.st_ctim.tv_sec - made.st_ctim.tv_sec) * 1'000'000'000 +
-                           now.st_ctim.tv_nsec - made.st_ctim.tv_nsec;
+    const int64_t passed =
+        (now.st_ctim.tv_sec - made.st_ctim.tv_sec) * 1'000'000'000 +
+        now.st_ctim.tv_nsec - made.st_ctim.tv_nsec;
     return passed > 40'000'000;
   });
 }
 
 void MountTest::WriteHost(const std::string& name, const std::string& content) {
   WriteFile(Host(name), content);
-  Await("the host's file", [&] { return access(Mnt(name).c_str(), F_OK) == 0; });
+  Await("the host's file",
+        [&] { return access(Mnt(name).c_str(), F_OK) == 0; });
 }
 
 int WalkAndRead(const std::string& path) {

@@ -14,6 +14,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/temp_dir.h"
+
 namespace warmfs::testing {
 
 // Starts a program with these arguments; its output goes to `log` if given.
@@ -69,8 +71,8 @@ class MountTest : public ::testing::Test {
   std::string Mnt(const std::string& path = "") const {
     return mnt_ + (path.empty() ? "" : "/" + path);
   }
-  std::string Cache() const { return tmp_ + "/cache"; }
-  std::string Tmp(const std::string& name) const { return tmp_ + "/" + name; }
+  std::string Cache() const { return tmp_ / "cache"; }
+  std::string Tmp(const std::string& name) const { return tmp_ / name; }
   void SetSource(std::string source) { source_ = std::move(source); }
   pid_t client() const { return client_; }
 
@@ -93,7 +95,8 @@ class MountTest : public ::testing::Test {
   void MakeTree(int directories, int files);
 
  private:
-  std::string tmp_, host_, mnt_, source_;
+  TempDir tmp_;
+  std::string host_ = tmp_ / "host", mnt_ = tmp_ / "mnt", source_ = host_;
   pid_t client_ = 0;
 };
 

@@ -6,8 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 
@@ -15,22 +13,6 @@
 #include "hostd/limits.h"
 
 namespace warmfs::rpc {
-
-namespace fs = std::filesystem;
-
-TempDir::TempDir() {
-  std::string name = "/tmp/warmfs-test-XXXXXX";
-  path_ = mkdtemp(name.data());
-}
-
-TempDir::~TempDir() {
-  std::error_code ignored;
-  fs::remove_all(path_, ignored);
-}
-
-std::string TempDir::operator/(std::string_view name) const {
-  return path_ + "/" + std::string(name);
-}
 
 Host::Host(Options options)
     : options_(std::move(options)), root_(base_ / "root") {

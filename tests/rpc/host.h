@@ -16,20 +16,9 @@
 #include "hostd/service.h"
 #include "rpc/remote.h"
 #include "schema/types.h"
+#include "tests/support/temp_dir.h"
 
 namespace warmfs::rpc {
-
-class TempDir {
- public:
-  TempDir();
-  ~TempDir();
-  TempDir(const TempDir&) = delete;
-  const std::string& path() const { return path_; }
-  std::string operator/(std::string_view name) const;
-
- private:
-  std::string path_;
-};
 
 class Host {
  public:
