@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
-#include <cstring>
 #include <thread>
 #include <vector>
 
@@ -32,8 +31,8 @@ void OnInit(void* userdata, fuse_conn_info* conn) {
   // Everything else stays off: a writeback cache would trust the kernel's size
   // over the host's, READDIRPLUS_AUTO would bring look-ups back, and splicing
   // gains nothing for replies that are in memory already.
-  conn->want = conn->capable &
-               (kWanted | (context.options.host_locks ? kLocks : 0));
+  conn->want =
+      conn->capable & (kWanted | (context.options.host_locks ? kLocks : 0));
   conn->max_write = kMaxWriteBytes;
   conn->max_readahead = 1024 * 1024;
   conn->max_background = 64;
@@ -48,19 +47,6 @@ void KeepLog(fuse_log_level, const char* format, va_list args) {
   vsnprintf(line, sizeof(line), format, args);
   libfuse_says += line;
   while (libfuse_says.ends_with('\n')) libfuse_says.pop_back();
-}
-
-absl::Status BadMountpoint(const std::string& mountpoint) {
-  struct stat st;
-  if (stat(mountpoint.c_str(), &st) != 0) {
-    return absl::NotFoundError(
-        fmt::format("mountpoint {}: {}", mountpoint, strerror(errno)));
-  }
-  if (!S_ISDIR(st.st_mode)) {
-    return absl::FailedPreconditionError(
-        fmt::format("mountpoint {} is not a directory", mountpoint));
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace
@@ -129,8 +115,6 @@ class Session::Impl {
   }
 
   absl::Status Mount() {
-    absl::Status ok = BadMountpoint(options_.mountpoint);
-    if (!ok.ok()) return ok;
     libfuse_says.clear();
     fuse_set_log_func(KeepLog);
     fuse_args args = FUSE_ARGS_INIT(0, nullptr);
@@ -176,9 +160,8 @@ class Session::Impl {
 
  private:
   std::vector<std::string> MountFlags() const {
-    std::vector<std::string> flags = {
-        "fsname=" + options_.remote.endpoint, "subtype=warmfs",
-        "default_permissions"};
+    std::vector<std::string> flags = {"fsname=" + options_.remote.endpoint,
+                                      "subtype=warmfs", "default_permissions"};
     if (options_.allow_other) flags.push_back("allow_other");
     if (options_.read_only) flags.push_back("ro");
     return flags;
