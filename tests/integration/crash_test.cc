@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "schema/unique_fd.h"
+#include "tests/integration/hostd.h"
 #include "tests/integration/mount_fixture.h"
 
 namespace warmfs::testing {
@@ -18,29 +19,10 @@ namespace {
 
 class CrashTest : public MountTest {
  protected:
-  void TearDown() override {
-    StopHostd(SIGTERM);
-    MountTest::TearDown();
-  }
-
   void StartHostd() {
-    hostd_ = Start({Program("warmfs-hostd"), "--export", "default=" + Host(),
-                    "--listen", Endpoint()},
-                   Tmp("hostd.log"));
-    // The socket appears with the daemon; an old one is replaced by it.
-    Await("the daemon", [&] {
-      return ReadFile(Tmp("hostd.log")).find("listening") != std::string::npos;
-    });
-    SetSource(Endpoint());
+    hostd_.Start();
+    SetSource(hostd_.endpoint());
   }
-  void StopHostd(int signal) {
-    if (hostd_ == 0) return;
-    kill(hostd_, signal);
-    exit_code_ = WaitFor(std::exchange(hostd_, 0));
-    unlink(Tmp("hostd.log").c_str());
-  }
-  std::string Endpoint() const { return "unix:" + Tmp("hostd.sock"); }
-  int exit_code() const { return exit_code_; }
 
   // Appends numbered lines to files until an error; the last line of each that
   // was acknowledged.
@@ -77,9 +59,9 @@ class CrashTest : public MountTest {
         << verify.text;
   }
 
- private:
-  pid_t hostd_ = 0;
-  int exit_code_ = -1;
+  Hostd hostd_{{.directory = Host(),
+                .listen = "unix:" + Tmp("hostd.sock"),
+                .token_file = ""}};
 };
 
 TEST_F(CrashTest, KilledClientLosesNothingThatWasAcknowledged) {
@@ -103,17 +85,16 @@ TEST_F(CrashTest, KilledClientLosesNothingThatWasAcknowledged) {
 TEST_F(CrashTest, ADeadMountIsReplacedByTheNextOne) {
   WriteFile(Host("f"), "x");
   ASSERT_EQ(Execute({Program("warmfs"), "mount", Host(), Mnt(), "-o",
-                 "cache=" + Cache()})
+                     "cache=" + Cache()})
                 .code,
             0);
   const pid_t client = Status()["pid"].get<pid_t>();
   kill(client, SIGKILL);
   struct stat st;
-  Await("the dead mount", [&] {
-    return stat(Mnt("f").c_str(), &st) != 0 && errno == ENOTCONN;
-  });
-  const Output again = Execute({Program("warmfs"), "mount", Host(), Mnt(), "-o",
-                            "cache=" + Cache()});
+  Await("the dead mount",
+        [&] { return stat(Mnt("f").c_str(), &st) != 0 && errno == ENOTCONN; });
+  const Output again = Execute(
+      {Program("warmfs"), "mount", Host(), Mnt(), "-o", "cache=" + Cache()});
   EXPECT_EQ(again.code, 0) << again.text;
   EXPECT_EQ(ReadFile(Mnt("f")), "x");
   EXPECT_EQ(Execute({Program("warmfs"), "umount", Mnt()}).code, 0);
@@ -127,11 +108,11 @@ TEST_F(CrashTest, KilledHostdIsWaitedForAndNothingIsLost) {
   for (int round = 0; round < 3; ++round) {
     const int before = written.files;
     Await("some writes", [&] { return written.files > before + 50; });
-    StopHostd(SIGKILL);
-    StartHostd();
+    hostd_.Replace();
   }
   const int before = written.files;
-  Await("writes after the restarts", [&] { return written.files > before + 50; });
+  Await("writes after the restarts",
+        [&] { return written.files > before + 50; });
   KillClient();
   writer.join();
   ExpectOnHost(written.files);
@@ -143,8 +124,7 @@ TEST_F(CrashTest, CallsWaitForARestartedHostd) {
   Mount("ttl=0");
   struct stat st;
   ASSERT_EQ(stat(Mnt("f").c_str(), &st), 0);
-  StopHostd(SIGTERM);
-  EXPECT_EQ(exit_code(), 0);
+  EXPECT_EQ(hostd_.Stop(SIGTERM), 0);
   std::atomic<bool> done{false};
   std::string read;
   std::thread reader([&] {
@@ -163,7 +143,7 @@ TEST_F(CrashTest, AHostThatStaysAwayIsAnErrorAfterTheWait) {
   Mount("ttl=0,host_wait=300ms");
   struct stat st;
   ASSERT_EQ(stat(Mnt("f").c_str(), &st), 0);
-  StopHostd(SIGKILL);
+  hostd_.Stop(SIGKILL);
   EXPECT_EQ(stat(Mnt("f").c_str(), &st), -1);
   EXPECT_EQ(errno, EIO);
   const auto connection = Status()["connection"];
@@ -191,7 +171,7 @@ TEST_F(CrashTest, BothKilledDuringWritesAndTheCacheIsStillOfUse) {
   Written written;
   std::thread writer([&] { CreateUntilError(written); });
   Await("some writes", [&] { return written.files > 100; });
-  StopHostd(SIGKILL);
+  hostd_.Stop(SIGKILL);
   KillClient();
   writer.join();
   ExpectOnHost(written.files);
@@ -219,8 +199,7 @@ TEST_F(CrashTest, ADaemonKilledInTheMiddleOfARenameIsNotAnError) {
   for (int round = 0; round < 5; ++round) {
     const int before = renames;
     Await("renames", [&] { return renames > before + 20; });
-    StopHostd(SIGKILL);
-    StartHostd();
+    hostd_.Replace();
   }
   stop = true;
   renamer.join();

@@ -1,8 +1,11 @@
 #include "tests/integration/mount_fixture.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,6 +16,8 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+
+#include "schema/unique_fd.h"
 
 namespace warmfs::testing {
 namespace {
@@ -73,6 +78,18 @@ Output Execute(const std::vector<std::string>& argv) {
 
 Output Shell(const std::string& line) {
   return Execute({"/bin/sh", "-c", line});
+}
+
+int FreePort() {
+  UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  auto* any = reinterpret_cast<sockaddr*>(&address);
+  socklen_t size = sizeof(address);
+  EXPECT_EQ(bind(fd.get(), any, size), 0) << strerror(errno);
+  EXPECT_EQ(getsockname(fd.get(), any, &size), 0) << strerror(errno);
+  return ntohs(address.sin_port);
 }
 
 std::string ReadFile(const std::string& path) {

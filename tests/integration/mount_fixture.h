@@ -32,6 +32,9 @@ Output Execute(const std::vector<std::string>& argv);
 // Runs a line of /bin/sh.
 Output Shell(const std::string& line);
 
+// A port of the loopback that nobody listens on.
+int FreePort();
+
 // A program of this build.
 std::string Program(const std::string& name);
 
