@@ -51,6 +51,29 @@ json RequestsJson(const RequestCounts& requests) {
   return {{"total", requests.Total()}, {"by_kind", by_kind}};
 }
 
+json LockJson(const FileSystem& fs, const HeldLock& lock) {
+  static constexpr const char* kKinds[] = {"fcntl", "flock"};
+  static constexpr const char* kTypes[] = {"read", "write"};
+  const auto view = fs.tree().Look(lock.node);
+  const LockRequest& r = lock.request;
+  return {{"path", view && !view->placeless ? view->ref.path : "(gone)"},
+          {"kind", kKinds[static_cast<size_t>(r.kind)]},
+          {"type", kTypes[static_cast<size_t>(r.type)]},
+          {"start", r.start},
+          {"length", r.length},
+          {"error", strerror(lock.error)}};
+}
+
+json LocksJson(const FileSystem& fs, const HostLocks& locks) {
+  json lost = json::array();
+  for (const HeldLock& lock : locks.held().lost()) {
+    lost.push_back(LockJson(fs, lock));
+  }
+  return {{"held", locks.held().size()},
+          {"restored", locks.restored()},
+          {"lost", lost}};
+}
+
 json CacheJson(cache::Cache& cache) {
   json out;
   cache::Inspector(cache).Execute(
@@ -102,6 +125,7 @@ absl::StatusOr<std::unique_ptr<Share>> Share::Open(
                         .vm_uid = options.uid,
                         .vm_gid = options.gid},
       *share->cache_, share->clock_, root.attr, std::move(invalidations));
+  share->locks_ = std::make_unique<HostLocks>(*share->fs_, *share->remote_);
   return share;
 }
 
@@ -118,8 +142,8 @@ absl::StatusOr<std::unique_ptr<Mount>> Mount::Start(MountOptions options) {
        }});
   if (!share.ok()) return share.status();
   m->share_ = *std::move(share);
-  m->session_ = std::make_unique<Session>(m->options_, m->share_->fs(),
-                                          m->share_->remote());
+  m->session_ = std::make_unique<Session>(
+      m->options_, m->share_->fs(), m->share_->locks(), m->share_->remote());
   m->notifier_ = std::make_unique<Notifier>(
       [m](NodeId node) { m->session_->InvalidatePages(node); },
       [m](NodeId dir, const std::string& name) {
@@ -164,6 +188,9 @@ void Mount::Housekeep() {
     if (stop_) return;
     mu_.Unlock();
     if (share_->fs().forgotten_orphans() > 0) share_->fs().ReleaseOrphans(host);
+    // Nobody else may be asking the host for a long time, and until somebody
+    // notices that it was restarted the locks are not held.
+    if (share_->locks().held().size() > 0) host.Check();
     mu_.Lock();
   }
 }
@@ -216,6 +243,7 @@ json Mount::Status() {
           {"freshness", "check"},
           {"ttl_s", absl::ToDoubleSeconds(options_.ttl)},
           {"locks", options_.host_locks ? "host" : "vm"},
+          {"host_locks", LocksJson(fs, share_->locks())},
           {"connection",
            {{"state", connected ? "connected" : "disconnected"},
             {"channels", remote.connected()},

@@ -19,6 +19,7 @@
 #include "fuse/clock.h"
 #include "fuse/control.h"
 #include "fuse/file_system.h"
+#include "fuse/host_locks.h"
 #include "fuse/notifier.h"
 #include "fuse/options.h"
 #include "fuse/session.h"
@@ -40,6 +41,7 @@ class Share {
       const MountOptions& options, Invalidations invalidations);
 
   FileSystem& fs() { return *fs_; }
+  HostLocks& locks() { return *locks_; }
   cache::Cache& cache() { return *cache_; }
   rpc::Remote& remote() { return *remote_; }
 
@@ -50,6 +52,7 @@ class Share {
   std::unique_ptr<rpc::Remote> remote_;
   std::unique_ptr<cache::Cache> cache_;
   std::unique_ptr<FileSystem> fs_;
+  std::unique_ptr<HostLocks> locks_;
 };
 
 class Mount {

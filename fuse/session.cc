@@ -99,8 +99,9 @@ Caller CallerOf(fuse_req_t req) {
 
 class Session::Impl {
  public:
-  Impl(const MountOptions& options, FileSystem& fs, rpc::Remote& remote)
-      : options_(options), context_{options_, fs, remote, {}, nullptr} {
+  Impl(const MountOptions& options, FileSystem& fs, HostLocks& locks,
+       rpc::Remote& remote)
+      : options_(options), context_{options_, fs, locks, remote, {}, nullptr} {
     ops_.init = OnInit;
     AddNameOperations(ops_);
     AddContentOperations(ops_);
@@ -143,7 +144,7 @@ class Session::Impl {
   void Run() {
     if (options_.host_locks) {
       context_.lock_waiter =
-          std::make_unique<LockWaiter>(context_.fs, context_.remote);
+          std::make_unique<LockWaiter>(context_.locks, context_.remote);
     }
     std::vector<std::thread> workers;
     for (int i = 0; i < options_.workers; ++i) {
@@ -192,9 +193,9 @@ class Session::Impl {
   bool mounted_ = false;
 };
 
-Session::Session(const MountOptions& options, FileSystem& fs,
+Session::Session(const MountOptions& options, FileSystem& fs, HostLocks& locks,
                  rpc::Remote& remote)
-    : impl_(std::make_unique<Impl>(options, fs, remote)) {}
+    : impl_(std::make_unique<Impl>(options, fs, locks, remote)) {}
 Session::~Session() = default;
 
 absl::Status Session::Mount() { return impl_->Mount(); }

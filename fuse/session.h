@@ -17,6 +17,7 @@
 
 #include "absl/status/status.h"
 #include "fuse/file_system.h"
+#include "fuse/host_locks.h"
 #include "fuse/options.h"
 #include "fuse/requests.h"
 #include "rpc/remote.h"
@@ -25,7 +26,8 @@ namespace warmfs::fuse {
 
 class Session {
  public:
-  Session(const MountOptions& options, FileSystem& fs, rpc::Remote& remote);
+  Session(const MountOptions& options, FileSystem& fs, HostLocks& locks,
+          rpc::Remote& remote);
   ~Session();
 
   // FailedPrecondition with a message that says what to do, if the mountpoint

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "fuse/errors.h"
 #include "fuse/file_system.h"
+#include "fuse/host_locks.h"
 #include "fuse/lock_waiter.h"
 #include "fuse/options.h"
 #include "fuse/requests.h"
@@ -21,6 +22,7 @@ namespace warmfs::fuse {
 struct SessionContext {
   const MountOptions& options;
   FileSystem& fs;
+  HostLocks& locks;
   rpc::Remote& remote;
   RequestCounts requests;
   std::unique_ptr<LockWaiter> lock_waiter;  // with host_locks

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "absl/time/clock.h"
 #include "hostd/attr.h"
 #include "hostd/limits.h"
 
@@ -49,6 +50,18 @@ void Host::Stop() {
   thread_.join();
   server_.reset();
   service_.reset();
+}
+
+void Host::Forget(const std::string& client_id) {
+  hostd::Clients& clients = service_->clients;
+  const uint64_t before = clients.Find(client_id)->incarnation();
+  // A connection's thread ends a little after its channel.
+  for (absl::Time now = absl::Now();
+       clients.Find(client_id)->incarnation() == before;
+       now += hostd::Clients::kGrace) {
+    clients.Sweep(now);
+    std::this_thread::yield();
+  }
 }
 
 RemoteOptions Host::RemoteOptionsFor(const std::string& endpoint) const {

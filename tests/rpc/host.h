@@ -32,6 +32,9 @@ class Host {
 
   void Start();
   void Stop();
+  // As after a long time without a connection. The client's channels are
+  // closed.
+  void Forget(const std::string& client_id);
 
   std::string endpoint() const { return "unix:" + base_ / "host.sock"; }
   const std::string& root() const { return root_; }
