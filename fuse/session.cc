@@ -7,9 +7,11 @@
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
+#include <cstring>
 #include <thread>
 #include <vector>
 
+#include "fuse/detach.h"
 #include "fuse/session_internal.h"
 
 namespace warmfs::fuse {
@@ -154,7 +156,16 @@ class Session::Impl {
     context_.lock_waiter.reset();
   }
 
-  void Unmount() { fuse_session_unmount(session_); }
+  // Not libfuse's, which closes the device first: workers could not answer any
+  // more, and whoever is inside would wait for an answer for good.
+  void Unmount() {
+    const int error = Detach(options_.mountpoint, /*lazy=*/true);
+    // EINVAL: somebody else has unmounted it already.
+    if (error != 0 && error != EINVAL) {
+      spdlog::error("cannot unmount {}: {}", options_.mountpoint,
+                    strerror(error));
+    }
+  }
 
   fuse_session* session() { return session_; }
   const RequestCounts& requests() const { return context_.requests; }

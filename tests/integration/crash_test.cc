@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -98,6 +99,21 @@ TEST_F(CrashTest, ADeadMountIsReplacedByTheNextOne) {
   EXPECT_EQ(again.code, 0) << again.text;
   EXPECT_EQ(ReadFile(Mnt("f")), "x");
   EXPECT_EQ(Execute({Program("warmfs"), "umount", Mnt()}).code, 0);
+}
+
+// It detaches the mount, and serves those who are inside until they leave.
+TEST_F(CrashTest, AClientThatIsToldToStopServesFilesThatAreOpen) {
+  Mount("locks=host");
+  UniqueFd fd(open(Mnt("f").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  ASSERT_TRUE(fd) << strerror(errno);
+  kill(client(), SIGTERM);
+  Await("the detached mount",
+        [&] { return access(Mnt("f").c_str(), F_OK) != 0; });
+  EXPECT_EQ(write(fd.get(), "written", 7), 7) << strerror(errno);
+  EXPECT_EQ(ReadFile(Host("f")), "written");
+  EXPECT_EQ(flock(fd.get(), LOCK_EX | LOCK_NB), 0) << strerror(errno);
+  fd.Reset();
+  EXPECT_EQ(AwaitEnd(), 0);
 }
 
 TEST_F(CrashTest, KilledHostdIsWaitedForAndNothingIsLost) {

@@ -137,9 +137,8 @@ void MountTest::Mount(const std::string& options) {
 }
 
 int MountTest::Unmount() {
-  const pid_t client = std::exchange(client_, 0);
   EXPECT_EQ(umount2(mnt_.c_str(), 0), 0) << strerror(errno);
-  return WaitFor(client);
+  return AwaitEnd();
 }
 
 void MountTest::KillClient() {

@@ -12,6 +12,7 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/support/temp_dir.h"
@@ -61,6 +62,8 @@ class MountTest : public ::testing::Test {
   void Mount(const std::string& options = "");
   // Unmounts and waits until the client has ended; its exit code.
   int Unmount();
+  // Waits until the client has ended by itself; its exit code.
+  int AwaitEnd() { return WaitFor(std::exchange(client_, 0)); }
   void Remount(const std::string& options = "") {
     Unmount();
     Mount(options);
