@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
@@ -22,6 +21,7 @@
 #include "absl/time/clock.h"
 #include "cli/common.h"
 #include "fuse/control.h"
+#include "fuse/detach.h"
 #include "fuse/mount.h"
 #include "rpc/endpoint.h"
 #include "schema/unique_fd.h"
@@ -30,28 +30,6 @@ namespace warmfs::cli {
 namespace {
 
 constexpr char kProgram[] = "warmfs";
-
-// umount(2) as root, otherwise through the setuid helper of libfuse.
-int Detach(const std::string& mountpoint, bool lazy) {
-  if (geteuid() == 0) {
-    return umount2(mountpoint.c_str(),
-                   UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) == 0
-               ? 0
-               : errno;
-  }
-  const pid_t pid = fork();
-  if (pid == 0) {
-    const int null = open("/dev/null", O_WRONLY);
-    dup2(null, STDERR_FILENO);
-    execlp("fusermount3", "fusermount3", lazy ? "-uz" : "-u", "--",
-           mountpoint.c_str(), nullptr);
-    _exit(127);
-  }
-  int status = 0;
-  waitpid(pid, &status, 0);
-  if (WEXITSTATUS(status) == 127) return ENOSYS;
-  return status == 0 ? 0 : EBUSY;
-}
 
 // A mount whose client was killed answers ENOTCONN for good; it is ours to
 // clear away.
@@ -63,7 +41,7 @@ absl::Status PrepareMountpoint(const std::string& mountpoint) {
     fmt::print(stderr,
                "warmfs: {} is a mount whose client has died; replacing it\n",
                mountpoint);
-    Detach(mountpoint, /*lazy=*/true);
+    fuse::Detach(mountpoint, /*lazy=*/true);
   }
   if (stat(mountpoint.c_str(), &st) != 0) {
     return absl::NotFoundError(fmt::format(
@@ -253,7 +231,7 @@ int UmountCommand(const std::string& given, bool lazy) {
                     "{} is not a mount of warmfs; warmfs status lists them",
                     mountpoint)));
   }
-  const int error = Detach(mountpoint, lazy);
+  const int error = fuse::Detach(mountpoint, lazy);
   if (error == EBUSY) {
     return Fail(kProgram, absl::FailedPreconditionError(fmt::format(
                               "{} is in use (fuser -vm {} tells by whom); "

@@ -52,6 +52,19 @@ void PrintJournal(const json& journal, const json& injections) {
              journal["lag"]["p99_us"].get<double>());
 }
 
+// A process works on in the belief that it holds these.
+void PrintLostLocks(const json& lost) {
+  if (lost.empty()) return;
+  fmt::print("  LOST LOCKS  {}: the host does not hold them any more\n",
+             lost.size());
+  for (const json& lock : lost) {
+    fmt::print("              {} {} from {} of {}: {}\n",
+               lock["kind"].get<std::string>(), lock["type"].get<std::string>(),
+               lock["start"].get<uint64_t>(), lock["path"].get<std::string>(),
+               lock["error"].get<std::string>());
+  }
+}
+
 void PrintOne(const json& s) {
   const json& cache = s["cache"];
   const json& rpc = s["rpc"];
@@ -69,6 +82,7 @@ void PrintOne(const json& s) {
              s["locks"].get<std::string>(),
              s["read_only"].get<bool>() ? "read only" : "read and write");
   if (s["journal"].is_object()) PrintJournal(s["journal"], s["injections"]);
+  PrintLostLocks(s["host_locks"]["lost"]);
   fmt::print("  reads       {:.1f} % from the cache ({} of {})\n",
              Percent(reads["hits"], reads["misses"]),
              reads["hits"].get<uint64_t>(),

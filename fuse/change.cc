@@ -339,8 +339,10 @@ absl::StatusOr<LockReply> FileSystem::Lock(rpc::Channel& host, NodeId node,
                                            LockRequest wanted) {
   absl::StatusOr<NodeView> view = Known(node);
   if (!view.ok()) return view.status();
-  wanted.node = view->ref;
-  LockReply reply = host.Lock(wanted);
+  const LockReply reply = SendFollowing(host, *view, [&](const NodeRef& ref) {
+    wanted.node = ref;
+    return host.Lock(wanted);
+  });
   if (reply.error != 0) return ErrnoError(reply.error);
   return reply;
 }

@@ -7,8 +7,8 @@
 
 namespace warmfs::fuse {
 
-LockWaiter::LockWaiter(FileSystem& fs, rpc::Remote& remote)
-    : fs_(fs), remote_(remote) {
+LockWaiter::LockWaiter(HostLocks& locks, rpc::Remote& remote)
+    : locks_(locks), remote_(remote) {
   thread_ = std::thread([this] { Loop(); });
 }
 
@@ -42,9 +42,8 @@ void LockWaiter::Loop() {
       auto wake = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
         return stop_ || !added_.empty();
       };
-      mu_.AwaitWithTimeout(absl::Condition(&wake), waiting.empty()
-                                                       ? absl::InfiniteDuration()
-                                                       : pause);
+      mu_.AwaitWithTimeout(absl::Condition(&wake),
+                           waiting.empty() ? absl::InfiniteDuration() : pause);
       if (!added_.empty()) pause = kFastest;
       waiting.splice(waiting.end(), added_);
       if (stop_) break;
@@ -59,7 +58,7 @@ bool LockWaiter::TryAll(rpc::Channel& host, std::list<Waiting>& waiting) {
   for (auto it = waiting.begin(); it != waiting.end();) {
     int error = EINTR;
     if (!it->interrupted()) {
-      error = ToErrno(fs_.Lock(host, it->node, it->request).status());
+      error = ToErrno(locks_.Ask(host, it->node, it->request).status());
     }
     if (error == EAGAIN) {
       ++it;

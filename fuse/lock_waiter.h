@@ -1,9 +1,9 @@
 // Waits for host locks that another holds, so that no FUSE worker has to.
 //
-// The host never waits for a lock (schema/ops.h). A request that may wait (F_SETLKW,
-// flock without LOCK_NB) and does not get its lock at once is put here; one
-// thread tries again, less and less often up to every kSlowest, until the lock
-// is granted, an error comes, or the caller was interrupted.
+// The host never waits for a lock (schema/ops.h). A request that may wait
+// (F_SETLKW, flock without LOCK_NB) and does not get its lock at once is put
+// here; one thread tries again, less and less often up to every kSlowest, until
+// the lock is granted, an error comes, or the caller was interrupted.
 //
 // At most kMaxWaiting requests; a further one is refused (ENOLCK). Thread-safe.
 
@@ -17,7 +17,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "fuse/file_system.h"
+#include "fuse/host_locks.h"
 #include "rpc/remote.h"
 
 namespace warmfs::fuse {
@@ -35,7 +35,7 @@ class LockWaiter {
     std::function<void(int error)> reply;  // called exactly once
   };
 
-  LockWaiter(FileSystem& fs, rpc::Remote& remote);
+  LockWaiter(HostLocks& locks, rpc::Remote& remote);
   ~LockWaiter();  // replies EINTR to all that still wait
 
   void Add(Waiting waiting);
@@ -44,7 +44,7 @@ class LockWaiter {
   void Loop();
   bool TryAll(rpc::Channel& host, std::list<Waiting>& waiting);
 
-  FileSystem& fs_;
+  HostLocks& locks_;
   rpc::Remote& remote_;
   absl::Mutex mu_;
   std::list<Waiting> added_ ABSL_GUARDED_BY(mu_);

@@ -59,6 +59,7 @@ absl::StatusOr<std::unique_ptr<Share>> Share::Open(
                         .vm_uid = options.uid,
                         .vm_gid = options.gid},
       *share->cache_, share->clock_, root.attr, std::move(invalidations));
+  share->locks_ = std::make_unique<HostLocks>(*share->fs_, *share->remote_);
   return share;
 }
 
@@ -79,8 +80,8 @@ absl::StatusOr<std::unique_ptr<Mount>> Mount::Start(MountOptions options) {
            }});
   if (!share.ok()) return share.status();
   m->share_ = *std::move(share);
-  m->session_ = std::make_unique<Session>(m->options_, m->share_->fs(),
-                                          m->share_->remote());
+  m->session_ = std::make_unique<Session>(
+      m->options_, m->share_->fs(), m->share_->locks(), m->share_->remote());
   m->notifier_ = std::make_unique<Notifier>(Notifier::Kernel{
       .pages = [m](NodeId node) { m->session_->InvalidatePages(node); },
       .attr = [m](NodeId node) { m->session_->InvalidateAttr(node); },
@@ -162,6 +163,9 @@ void Mount::Housekeep() {
     if (stop_) return;
     mu_.Unlock();
     if (share_->fs().forgotten_orphans() > 0) share_->fs().ReleaseOrphans(host);
+    // Nobody else may be asking the host for a long time, and until somebody
+    // notices that it was restarted the locks are not held.
+    if (share_->locks().held().size() > 0) host.Check();
     mu_.Lock();
   }
 }

@@ -21,6 +21,7 @@
 #include "fuse/event_log.h"
 #include "fuse/file_system.h"
 #include "fuse/follower.h"
+#include "fuse/host_locks.h"
 #include "fuse/injector.h"
 #include "fuse/notifier.h"
 #include "fuse/options.h"
@@ -43,6 +44,7 @@ class Share {
       const MountOptions& options, Invalidations invalidations);
 
   FileSystem& fs() { return *fs_; }
+  HostLocks& locks() { return *locks_; }
   cache::Cache& cache() { return *cache_; }
   rpc::Remote& remote() { return *remote_; }
 
@@ -53,6 +55,7 @@ class Share {
   std::unique_ptr<rpc::Remote> remote_;
   std::unique_ptr<cache::Cache> cache_;
   std::unique_ptr<FileSystem> fs_;
+  std::unique_ptr<HostLocks> locks_;
 };
 
 class Mount {

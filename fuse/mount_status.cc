@@ -82,6 +82,29 @@ json JournalJson(const Follower* follower, FileSystem& fs) {
           {"lag", LatencyJson(follower->lag())}};
 }
 
+json LockJson(const FileSystem& fs, const HeldLock& lock) {
+  static constexpr const char* kKinds[] = {"fcntl", "flock"};
+  static constexpr const char* kTypes[] = {"read", "write"};
+  const auto view = fs.tree().Look(lock.node);
+  const LockRequest& r = lock.request;
+  return {{"path", view && !view->placeless ? view->ref.path : "(gone)"},
+          {"kind", kKinds[static_cast<size_t>(r.kind)]},
+          {"type", kTypes[static_cast<size_t>(r.type)]},
+          {"start", r.start},
+          {"length", r.length},
+          {"error", strerror(lock.error)}};
+}
+
+json LocksJson(const FileSystem& fs, const HostLocks& locks) {
+  json lost = json::array();
+  for (const HeldLock& lock : locks.held().lost()) {
+    lost.push_back(LockJson(fs, lock));
+  }
+  return {{"held", locks.held().size()},
+          {"restored", locks.restored()},
+          {"lost", lost}};
+}
+
 json CacheJson(cache::Cache& cache) {
   json out;
   cache::Inspector(cache).Execute(
@@ -109,6 +132,7 @@ json Mount::Status() {
           {"journal", JournalJson(follower_.get(), fs)},
           {"ttl_s", absl::ToDoubleSeconds(options_.ttl)},
           {"locks", options_.host_locks ? "host" : "vm"},
+          {"host_locks", LocksJson(fs, share_->locks())},
           {"connection",
            {{"state", connected ? "connected" : "disconnected"},
             {"channels", remote.connected()},

@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "fuse/detach.h"
 #include "fuse/session_internal.h"
 
 namespace warmfs::fuse {
@@ -33,8 +34,8 @@ void OnInit(void* userdata, fuse_conn_info* conn) {
   // Everything else stays off: a writeback cache would trust the kernel's size
   // over the host's, READDIRPLUS_AUTO would bring look-ups back, and splicing
   // gains nothing for replies that are in memory already.
-  conn->want = conn->capable &
-               (kWanted | (context.options.host_locks ? kLocks : 0));
+  conn->want =
+      conn->capable & (kWanted | (context.options.host_locks ? kLocks : 0));
   conn->max_write = kMaxWriteBytes;
   conn->max_readahead = 1024 * 1024;
   conn->max_background = 64;
@@ -49,19 +50,6 @@ void KeepLog(fuse_log_level, const char* format, va_list args) {
   vsnprintf(line, sizeof(line), format, args);
   libfuse_says += line;
   while (libfuse_says.ends_with('\n')) libfuse_says.pop_back();
-}
-
-absl::Status BadMountpoint(const std::string& mountpoint) {
-  struct stat st;
-  if (stat(mountpoint.c_str(), &st) != 0) {
-    return absl::NotFoundError(
-        fmt::format("mountpoint {}: {}", mountpoint, strerror(errno)));
-  }
-  if (!S_ISDIR(st.st_mode)) {
-    return absl::FailedPreconditionError(
-        fmt::format("mountpoint {} is not a directory", mountpoint));
-  }
-  return absl::OkStatus();
 }
 
 // Of the mount that is seen only: the file system stays writable for the
@@ -127,8 +115,10 @@ Caller CallerOf(fuse_req_t req) {
 
 class Session::Impl {
  public:
-  Impl(const MountOptions& options, FileSystem& fs, rpc::Remote& remote)
-      : options_(options), context_{options_, fs, remote, {}, {}, {}, nullptr, nullptr} {
+  Impl(const MountOptions& options, FileSystem& fs, HostLocks& locks,
+       rpc::Remote& remote)
+      : options_(options),
+        context_{options_, fs, locks, remote, {}, {}, {}, nullptr, nullptr} {
     ops_.init = OnInit;
     AddNameOperations(ops_);
     AddContentOperations(ops_);
@@ -145,8 +135,6 @@ class Session::Impl {
   }
 
   absl::Status Mount() {
-    absl::Status ok = BadMountpoint(options_.mountpoint);
-    if (!ok.ok()) return ok;
     libfuse_says.clear();
     fuse_set_log_func(KeepLog);
     fuse_args args = FUSE_ARGS_INIT(0, nullptr);
@@ -176,7 +164,7 @@ class Session::Impl {
   void Run() {
     if (options_.host_locks) {
       context_.lock_waiter =
-          std::make_unique<LockWaiter>(context_.fs, context_.remote);
+          std::make_unique<LockWaiter>(context_.locks, context_.remote);
     }
     std::vector<std::thread> workers;
     for (int i = 0; i < options_.workers; ++i) {
@@ -187,9 +175,19 @@ class Session::Impl {
     context_.fence_waiter.reset();
   }
 
-  void Unmount() { fuse_session_unmount(session_); }
   void ServeFences(FenceWaiter::Fence fence) {
     context_.fence_waiter = std::make_unique<FenceWaiter>(std::move(fence));
+  }
+
+  // Not libfuse's, which closes the device first: workers could not answer any
+  // more, and whoever is inside would wait for an answer for good.
+  void Unmount() {
+    const int error = Detach(options_.mountpoint, /*lazy=*/true);
+    // EINVAL: somebody else has unmounted it already.
+    if (error != 0 && error != EINVAL) {
+      spdlog::error("cannot unmount {}: {}", options_.mountpoint,
+                    strerror(error));
+    }
   }
 
   fuse_session* session() { return session_; }
@@ -199,9 +197,8 @@ class Session::Impl {
 
  private:
   std::vector<std::string> MountFlags() const {
-    std::vector<std::string> flags = {
-        "fsname=" + options_.remote.endpoint, "subtype=warmfs",
-        "default_permissions"};
+    std::vector<std::string> flags = {"fsname=" + options_.remote.endpoint,
+                                      "subtype=warmfs", "default_permissions"};
     if (options_.allow_other) flags.push_back("allow_other");
     return flags;
   }
@@ -231,9 +228,9 @@ class Session::Impl {
   bool mounted_ = false;
 };
 
-Session::Session(const MountOptions& options, FileSystem& fs,
+Session::Session(const MountOptions& options, FileSystem& fs, HostLocks& locks,
                  rpc::Remote& remote)
-    : impl_(std::make_unique<Impl>(options, fs, remote)) {}
+    : impl_(std::make_unique<Impl>(options, fs, locks, remote)) {}
 Session::~Session() = default;
 
 absl::Status Session::Mount() { return impl_->Mount(); }

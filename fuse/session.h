@@ -18,6 +18,7 @@
 #include "absl/status/status.h"
 #include "fuse/fence_waiter.h"
 #include "fuse/file_system.h"
+#include "fuse/host_locks.h"
 #include "fuse/injection_plan.h"
 #include "fuse/options.h"
 #include "fuse/requests.h"
@@ -27,7 +28,8 @@ namespace warmfs::fuse {
 
 class Session {
  public:
-  Session(const MountOptions& options, FileSystem& fs, rpc::Remote& remote);
+  Session(const MountOptions& options, FileSystem& fs, HostLocks& locks,
+          rpc::Remote& remote);
   ~Session();
 
   // FailedPrecondition with a message that says what to do, if the mountpoint

@@ -12,6 +12,7 @@
 #include "fuse/errors.h"
 #include "fuse/fence_waiter.h"
 #include "fuse/file_system.h"
+#include "fuse/host_locks.h"
 #include "fuse/injection_plan.h"
 #include "fuse/lock_waiter.h"
 #include "fuse/options.h"
@@ -23,6 +24,7 @@ namespace warmfs::fuse {
 struct SessionContext {
   const MountOptions& options;
   FileSystem& fs;
+  HostLocks& locks;
   rpc::Remote& remote;
   RequestCounts requests;
   InjectionPlans plans;

@@ -46,16 +46,17 @@ LockRequest UnlockAll(LockKind kind, uint64_t owner) {
 
 // A close by a process drops all of its fcntl locks on the file.
 void Flush(fuse_req_t req, fuse_ino_t ino, fuse_file_info* fi) {
-  FileSystem& fs = Begin(req, Op::kFlush);
-  auto unlocked =
-      fs.Lock(Host(), ino, UnlockAll(LockKind::kPosix, fi->lock_owner));
+  Begin(req, Op::kFlush);
+  auto unlocked = Context(req).locks.Ask(
+      Host(), ino, UnlockAll(LockKind::kPosix, fi->lock_owner));
   ReplyStatus(req, unlocked.status());
 }
 
 void ReleaseLocked(fuse_req_t req, fuse_ino_t ino, fuse_file_info* fi) {
-  FileSystem& fs = Begin(req, Op::kRelease);
+  Begin(req, Op::kRelease);
   if (fi->flock_release) {
-    (void)fs.Lock(Host(), ino, UnlockAll(LockKind::kFlock, fi->lock_owner));
+    (void)Context(req).locks.Ask(Host(), ino,
+                                 UnlockAll(LockKind::kFlock, fi->lock_owner));
   }
   fuse_reply_err(req, 0);
 }
@@ -77,10 +78,11 @@ LockRequest ToRequest(const struct flock& lock, uint64_t owner) {
 
 void GetLock(fuse_req_t req, fuse_ino_t ino, fuse_file_info* fi,
              struct flock* lock) {
-  FileSystem& fs = Begin(req, Op::kGetLock);
+  Begin(req, Op::kGetLock);
   LockRequest request = ToRequest(*lock, fi->lock_owner);
   request.test = true;
-  absl::StatusOr<LockReply> reply = fs.Lock(Host(), ino, request);
+  absl::StatusOr<LockReply> reply =
+      Context(req).locks.Ask(Host(), ino, request);
   if (!reply.ok()) return ReplyStatus(req, reply.status());
   struct flock found = *lock;
   found.l_type = reply->type == LockType::kRead    ? F_RDLCK
@@ -98,8 +100,7 @@ void GetLock(fuse_req_t req, fuse_ino_t ino, fuse_file_info* fi,
 void TakeLock(fuse_req_t req, fuse_ino_t ino, const LockRequest& request,
               bool wait) {
   SessionContext& context = Context(req);
-  const int error =
-      ToErrno(context.fs.Lock(Host(), ino, request).status());
+  const int error = ToErrno(context.locks.Ask(Host(), ino, request).status());
   if (error != EAGAIN || !wait) return (void)fuse_reply_err(req, error);
   context.lock_waiter->Add(
       {.node = ino,

@@ -1,11 +1,18 @@
 #include "hostd/client_state.h"
 
-#include <algorithm>
-#include <atomic>
-#include <iterator>
+#include <sys/random.h>
+
+#include <cstdlib>
 #include <utility>
 
 namespace warmfs::hostd {
+
+uint64_t ClientState::RandomNumber() {
+  uint64_t number = 0;
+  // Never short for 8 bytes, and never fails once the system has booted.
+  if (getrandom(&number, sizeof(number), 0) != sizeof(number)) std::abort();
+  return number | 1;
+}
 
 void ClientState::KeepOrphan(const FileId& id, UniqueFd fd) {
   absl::MutexLock lock(&mu_);
@@ -25,11 +32,6 @@ void ClientState::KeepWriter(const FileId& id, UniqueFd fd) {
 UniqueFd ClientState::Writer(const FileId& id) const {
   absl::MutexLock lock(&mu_);
   return writers_.Duplicate(id);
-}
-
-uint64_t ClientState::NextSerial() {
-  static std::atomic<uint64_t> last = 0;
-  return ++last;
 }
 
 std::vector<FileId> ClientState::WritersAmong(

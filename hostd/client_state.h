@@ -36,8 +36,8 @@ class ClientState {
   explicit ClientState(FdBudget& budget = FdBudget::Process())
       : budget_(budget.capacity() / 2, &budget) {}
 
-  // Of this object, in this process.
-  uint64_t serial() const { return serial_; }
+  // Tells it from any other state of this client, of an earlier daemon too.
+  uint64_t incarnation() const { return incarnation_; }
 
   void KeepOrphan(const FileId& id, UniqueFd fd) ABSL_LOCKS_EXCLUDED(mu_);
   // A duplicate of the descriptor, empty if there is none.
@@ -57,9 +57,9 @@ class ClientState {
   uint32_t held() const { return budget_.used(); }
 
  private:
-  static uint64_t NextSerial();
+  static uint64_t RandomNumber();  // not 0
 
-  const uint64_t serial_ = NextSerial();
+  const uint64_t incarnation_ = RandomNumber();
   FdBudget budget_;  // first: the rest gives its slots back to it
   HostLocks locks_{budget_};
   mutable absl::Mutex mu_;

@@ -38,18 +38,6 @@ absl::Status CheckSystem(int root) {
   return absl::OkStatus();
 }
 
-uint64_t ProcessInstance() {
-  static const uint64_t instance = [] {
-    uint64_t value = 0;
-    if (getrandom(&value, sizeof(value), 0) != sizeof(value)) {
-      value = static_cast<uint64_t>(time(nullptr)) << 22 ^
-              static_cast<uint64_t>(getpid());
-    }
-    return value;
-  }();
-  return instance;
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Export>> Export::Open(ExportOptions options) {
@@ -86,7 +74,6 @@ Export::Export(ExportOptions options, UniqueFd root,
   info_.identity = attr.id.ToString();
   info_.host_uid = geteuid();
   info_.host_gid = getegid();
-  info_.instance = ProcessInstance();
   info_.journal = watcher_ != nullptr;
 }
 

@@ -69,7 +69,7 @@ JournalPos Export::head() const {
 NextReply Export::Next(const ClientState& client,
                        const NextRequest& request) const {
   if (watcher_ == nullptr) return Failed<NextReply>(EOPNOTSUPP);
-  return watcher_->Next(client.serial(), request);
+  return watcher_->Next(client.incarnation(), request);
 }
 
 Reply Export::Fence() const {

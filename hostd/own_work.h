@@ -30,7 +30,7 @@ class OwnWork {
   // Once, before the first system call that changes something.
   void Begin(Claim claim) {
     if (watcher_ == nullptr || watcher_->idle()) return;
-    claim.client = client_.serial();
+    claim.client = client_.incarnation();
     ticket_ = watcher_->claims().Begin(std::move(claim));
   }
   // Of changes of an object, by whatever name; `path`: as it was opened.

@@ -238,6 +238,7 @@ class HostServer final : public wire::Host::Server {
       return kj::READY_NOW;
     }
     results.initStatus();
+    results.setIncarnation(client->incarnation());
     results.setSession(kj::heap<SessionServer>(service_, std::move(client)));
     return kj::READY_NOW;
   }

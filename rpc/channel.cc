@@ -59,19 +59,32 @@ absl::Status FromHostStatus(wire::Status::Reader status) {
 
 class Channel::Impl {
  public:
-  Impl(Remote& remote, Interruption& interruption)
-      : remote_(remote),
+  Impl(Channel& channel, Remote& remote, Interruption& interruption)
+      : channel_(channel),
+        remote_(remote),
         interruption_(interruption),
         io_(kj::setupAsyncIo()) {}
 
   ~Impl() { Disconnect(); }
 
   absl::Status Connect(absl::Duration timeout) {
+    const absl::Time deadline = absl::Now() + timeout;
     absl::Status status = TryConnect(timeout);
+    if (status.ok()) status = GiveBack(deadline);
     remote_.SetTrouble(status.ok() ? "" : std::string(status.message()));
     if (!status.ok()) Disconnect();
     return status;
   }
+
+  void Check() {
+    if (attached_ && !connection_->client.onDisconnect().poll(io_.waitScope)) {
+      return;
+    }
+    Disconnect();
+    (void)Connect(kConnectTimeout);
+  }
+
+  uint64_t incarnation() const { return attached_ ? incarnation_ : 0; }
 
   template <typename R, typename Q, typename MakeRequest>
   R Call(Method method, Q request, MakeRequest make) {
@@ -202,13 +215,29 @@ class Channel::Impl {
     info.journal = (said.getHost().getFeatures() & wire::FEATURE_JOURNAL) != 0;
     status = remote_.Attached(info);
     if (!status.ok()) return status;
+    incarnation_ = session.getIncarnation();
     connection_->exported = attached.getExport();
     attached_ = true;
     remote_.CountConnected(1);
     return absl::OkStatus();
   }
 
+  // The host may have forgotten what it held for this client.
+  absl::Status GiveBack(absl::Time deadline) {
+    absl::StatusOr<bool> must = remote_.MustRestore(incarnation_, deadline);
+    if (!must.ok() || !*must) return must.status();
+    const uint64_t incarnation = incarnation_;
+    restoring_ = true;
+    remote_.restore()(channel_);
+    restoring_ = false;
+    remote_.Restored(incarnation, attached_);
+    return attached_ ? absl::OkStatus()
+                     : absl::UnavailableError("the connection broke");
+  }
+
   bool AwaitConnection(absl::Time deadline) {
+    if (restoring_) return attached_;
+    if (attached_ && incarnation_ != remote_.incarnation()) Disconnect();
     absl::Duration backoff = kFirstBackoff;
     while (!attached_ && !interruption_.interrupted()) {
       const absl::Duration left = deadline - absl::Now();
@@ -258,22 +287,31 @@ class Channel::Impl {
     return Outcome::kDone;
   }
 
+  Channel& channel_;
   Remote& remote_;
   Interruption& interruption_;
   kj::AsyncIoContext io_;
   std::optional<Connection> connection_;
   bool attached_ = false;
+  bool restoring_ = false;  // calls are for this connection only
+  uint64_t incarnation_ = 0;
 };
 
 Channel::Channel(Remote& remote) : remote_(remote) {}
 Channel::~Channel() = default;
 
 Channel::Impl& Channel::impl() {
-  if (impl_ == nullptr) impl_ = std::make_unique<Impl>(remote_, interruption_);
+  if (impl_ == nullptr) {
+    impl_ = std::make_unique<Impl>(*this, remote_, interruption_);
+  }
   return *impl_;
 }
 
 absl::Status Channel::Open() { return impl().Connect(kConnectTimeout); }
+void Channel::Check() { impl().Check(); }
+uint64_t Channel::incarnation() const {
+  return impl_ == nullptr ? 0 : impl_->incarnation();
+}
 
 // One line of glue for each method: which statistics, which wire method.
 #define WARMFS_METHOD(Name, ReplyType, RequestType, wire_name)       \

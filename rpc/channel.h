@@ -37,6 +37,14 @@ class Channel {
   // peer is no warmfs host, or of another protocol.
   absl::Status Open();
 
+  // Notices that the connection has ended, as the next call would, and connects
+  // again if the host is there. Sends nothing as long as it has not ended.
+  void Check();
+
+  // Of what the host holds for this client (remote.h); 0 while there is no
+  // connection.
+  uint64_t incarnation() const;
+
   AttrReply GetAttr(const NodeRef& node);
   LookupReply Lookup(const LookupRequest& request);
   ListReply List(const ListRequest& request);

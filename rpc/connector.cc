@@ -117,19 +117,23 @@ class HybridConnector : public Connector {
     std::string line;
     while (line.size() < 64 && !line.ends_with('\n')) {
       pollfd p = {fd.get(), POLLIN, 0};
-      const int64_t left =
-          std::max<int64_t>(0, absl::ToInt64Milliseconds(deadline - absl::Now()));
+      const int64_t left = std::max<int64_t>(
+          0, absl::ToInt64Milliseconds(deadline - absl::Now()));
+      if (poll(&p, 1, left) <= 0) {
+        return absl::UnavailableError(endpoint_.path +
+                                      " does not answer the CONNECT handshake");
+      }
       char c;
-      if (poll(&p, 1, left) <= 0 || read(fd.get(), &c, 1) != 1) {
+      if (read(fd.get(), &c, 1) != 1) {
         return absl::UnavailableError(
             fmt::format("nothing listens on port {} in the VM behind {}",
                         endpoint_.port, endpoint_.path));
       }
       line += c;
     }
-    if (!line.starts_with("OK ")) {
-      return absl::UnavailableError(
-          endpoint_.path + " does not speak the CONNECT handshake");
+    if (!line.starts_with("OK ") || !line.ends_with('\n')) {
+      return absl::UnimplementedError(endpoint_.path +
+                                      " does not speak the CONNECT handshake");
     }
     return fd;
   }
@@ -168,10 +172,9 @@ class ChildConnector : public Connector {
     control_ = std::move(pair->first);
     // ":rw" keeps a directory whose name ends in ":ro" from being misread.
     const std::string directory = std::filesystem::absolute(directory_);
-    auto process =
-        Spawn({HostdProgram(), "--quiet", "--control-fd", "3", "--export",
-               "default=" + directory + ":rw"},
-              {{pair->second.get(), 3}});
+    auto process = Spawn({HostdProgram(), "--quiet", "--control-fd", "3",
+                          "--export", "default=" + directory + ":rw"},
+                         {{pair->second.get(), 3}});
     if (!process.ok()) return process.status();
     process_ = *std::move(process);
     return absl::OkStatus();

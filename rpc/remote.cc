@@ -1,8 +1,7 @@
 #include "rpc/remote.h"
 
-#include <sys/random.h>
-
 #include <fmt/format.h>
+#include <sys/random.h>
 
 namespace warmfs::rpc {
 namespace {
@@ -45,6 +44,45 @@ absl::Status Remote::Attached(const ExportInfo& info) {
 std::optional<ExportInfo> Remote::info() const {
   absl::MutexLock lock(&mu_);
   return info_;
+}
+
+void Remote::SetRestore(Restore restore) {
+  absl::MutexLock lock(&mu_);
+  restore_ = std::move(restore);
+}
+
+Remote::Restore Remote::restore() const {
+  absl::MutexLock lock(&mu_);
+  return restore_;
+}
+
+absl::StatusOr<bool> Remote::MustRestore(uint64_t incarnation,
+                                         absl::Time deadline) {
+  absl::MutexLock lock(&mu_);
+  const auto settled = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+    return !restoring_;
+  };
+  if (!mu_.AwaitWithDeadline(absl::Condition(&settled), deadline)) {
+    return absl::UnavailableError(
+        "the host has forgotten this client, and is still being given back "
+        "what it held");
+  }
+  if (incarnation_ == 0) incarnation_ = incarnation;
+  if (incarnation == incarnation_) return false;
+  if (followed_.contains(incarnation)) {
+    return absl::UnavailableError(
+        "another host answers there than the one that came after it");
+  }
+  restoring_ = true;
+  return true;
+}
+
+void Remote::Restored(uint64_t incarnation, bool done) {
+  absl::MutexLock lock(&mu_);
+  restoring_ = false;
+  if (!done) return;
+  followed_.insert(incarnation_);
+  incarnation_ = incarnation;
 }
 
 void Remote::SetTrouble(std::string text) {

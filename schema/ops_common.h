@@ -35,7 +35,7 @@ struct Reply {
   JournalPos pos;
 };
 
-// What attach tells of an export.
+// What attach tells of an export, and hello of its host.
 struct ExportInfo {
   std::string name;
   bool read_only = false;
@@ -45,7 +45,7 @@ struct ExportInfo {
   // Who hostd runs as: what the VM sees as owned by the mounting user.
   uint32_t host_uid = 0;
   uint32_t host_gid = 0;
-  // Differs each time hostd starts; locks and orphans do not outlive it.
+  // Hello's: differs each time hostd starts. Only clients have it.
   uint64_t instance = 0;
   // The host has a change journal: next, fence and leases are there.
   bool journal = false;

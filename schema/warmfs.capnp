@@ -163,7 +163,11 @@ interface Host {
   hello @0 (client :Hello) -> (host :Hello);
   # clientId: 16 random bytes, the same on all connections of one client
   # process; orphans and locks belong to it.
-  login @1 (token :Data, clientId :Data) -> (status :Status, session :Session);
+  login @1 (token :Data, clientId :Data)
+      -> (status :Status, session :Session, incarnation :UInt64);
+  # incarnation: of what the host holds for this client. Another number than
+  # before: the host was restarted, or had forgotten the client, and its orphans
+  # and locks are gone. Without it the client could not tell. Never 0.
 }
 
 interface Session {

@@ -13,6 +13,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/support/temp_dir.h"
+
 namespace warmfs::bench {
 namespace {
 
@@ -20,14 +22,10 @@ namespace fs = std::filesystem;
 
 class WorkspaceTest : public ::testing::Test {
  protected:
-  WorkspaceTest() {
-    char name[] = "/var/tmp/workspace-test-XXXXXX";
-    base_ = mkdtemp(name);
-  }
-  ~WorkspaceTest() override { fs::remove_all(base_); }
   void Put(const std::string& path) { std::ofstream(path) << "x"; }
 
-  std::string base_;
+  const TempDir dir_{"/var/tmp"};
+  const std::string base_ = dir_.path();
 };
 
 TEST_F(WorkspaceTest, NothingStays) {

@@ -1,9 +1,8 @@
 #include "tests/cache/support.h"
 
-#include <stdlib.h>
-
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -11,15 +10,6 @@
 namespace warmfs::cache {
 
 namespace fs = std::filesystem;
-
-TempDir::TempDir() {
-  path_ = (fs::temp_directory_path() / "warmfs-cache-XXXXXX").string();
-  if (mkdtemp(path_.data()) == nullptr) std::abort();
-}
-TempDir::~TempDir() { fs::remove_all(path_); }
-std::string TempDir::operator/(std::string_view name) const {
-  return (fs::path(path_) / name).string();
-}
 
 CacheOptions OptionsFor(const std::string& directory) {
   CacheOptions options;

@@ -1,4 +1,4 @@
-// What the cache's tests share: a directory that goes away, and plain values.
+// What the cache's tests share: plain values, and short forms of usual calls.
 
 #ifndef WARMFS_TESTS_CACHE_SUPPORT_H_
 #define WARMFS_TESTS_CACHE_SUPPORT_H_
@@ -10,20 +10,9 @@
 #include <vector>
 
 #include "cache/cache.h"
+#include "tests/support/temp_dir.h"
 
 namespace warmfs::cache {
-
-class TempDir {
- public:
-  TempDir();
-  ~TempDir();
-  TempDir(const TempDir&) = delete;
-  const std::string& path() const { return path_; }
-  std::string operator/(std::string_view name) const;
-
- private:
-  std::string path_;
-};
 
 inline constexpr FileId kRoot = {1, 1};
 

@@ -18,6 +18,7 @@
 #include "rpc/channel.h"
 #include "tests/fakes/stepped_clock.h"
 #include "tests/rpc/host.h"
+#include "tests/support/temp_dir.h"
 
 namespace warmfs::fuse {
 
@@ -61,7 +62,7 @@ class FileSystemTest : public testing::Test {
   std::vector<Injection> TakeInjections();
 
   rpc::Host host_;
-  rpc::TempDir dir_;
+  TempDir dir_;
   SteppedClock clock_;
   std::unique_ptr<rpc::Remote> remote_;
   std::unique_ptr<rpc::Channel> channel_;

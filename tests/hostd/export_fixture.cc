@@ -19,19 +19,12 @@ namespace fs = std::filesystem;
 
 ExportTest::ExportTest() {
   SetUmask();
-  std::string name = "/tmp/warmfs-hostd-XXXXXX";
-  base_ = mkdtemp(name.data());
-  chmod(base_.c_str(), 0755);
-  root_ = base_ + "/root";
-  outside_ = base_ + "/outside";
+  chmod(base_.path().c_str(), 0755);
+  root_ = base_ / "root";
+  outside_ = base_ / "outside";
   mkdir(root_.c_str(), 0755);
   mkdir(outside_.c_str(), 0755);
   export_ = Open(false);
-}
-
-ExportTest::~ExportTest() {
-  std::error_code ignored;
-  fs::remove_all(base_, ignored);
 }
 
 std::unique_ptr<Export> ExportTest::Open(bool read_only) const {

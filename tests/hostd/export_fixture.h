@@ -15,13 +15,13 @@
 #include <string_view>
 
 #include "hostd/export.h"
+#include "tests/support/temp_dir.h"
 
 namespace warmfs::hostd {
 
 class ExportTest : public testing::Test {
  protected:
   ExportTest();
-  ~ExportTest() override;
 
   // --- on the host, behind the export's back ---
   std::string Host(std::string_view path) const {
@@ -54,7 +54,7 @@ class ExportTest : public testing::Test {
   // The same directory, exported again.
   std::unique_ptr<Export> Open(bool read_only) const;
 
-  std::string base_;
+  TempDir base_;
   std::string root_;
   std::string outside_;
   FdBudget budget_{4096};

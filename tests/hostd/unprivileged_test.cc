@@ -15,9 +15,9 @@ class UnprivilegedTest : public ExportTest {
  protected:
   // Runs with an export that this user owns, opened as this user.
   void Run(const std::function<void()>& body) {
-    ASSERT_EQ(chmod(base_.c_str(), 0777), 0);
+    ASSERT_EQ(chmod(base_.path().c_str(), 0777), 0);
     RunUnprivileged([&] {
-      root_ = base_ + "/own";
+      root_ = base_ / "own";
       ASSERT_EQ(mkdir(root_.c_str(), 0755), 0);
       export_ = Open(false);
       body();
@@ -119,7 +119,7 @@ TEST_F(UnprivilegedTest, AnothersFileIsRefused) {
   WriteHost("../theirs", "x");
   ASSERT_EQ(chmod(Host("../theirs").c_str(), 0644), 0);
   Run([&] {
-    ASSERT_EQ(rename((base_ + "/theirs").c_str(), Host("theirs").c_str()), 0);
+    ASSERT_EQ(rename((base_ / "theirs").c_str(), Host("theirs").c_str()), 0);
     EXPECT_EQ(Chown(Ref("theirs"), 1001, 1002).error, EPERM);
     EXPECT_EQ(Chmod(Ref("theirs"), 0600).error, EPERM);
     EXPECT_EQ(Write(Ref("theirs"), 0, "y").error, EACCES);
@@ -132,7 +132,7 @@ TEST_F(UnprivilegedTest, AnothersWritableFileGetsAnOverlaidMode) {
   WriteHost("../theirs", "x");
   ASSERT_EQ(chmod(Host("../theirs").c_str(), 0666), 0);
   Run([&] {
-    ASSERT_EQ(rename((base_ + "/theirs").c_str(), Host("theirs").c_str()), 0);
+    ASSERT_EQ(rename((base_ / "theirs").c_str(), Host("theirs").c_str()), 0);
     EXPECT_EQ(Chmod(Ref("theirs"), 0640).node.after.mode, S_IFREG | 0640u);
     EXPECT_EQ(AttrOf(Host("theirs")).mode, S_IFREG | 0666u);
   });

@@ -12,6 +12,8 @@
 #include <thread>
 
 #include "schema/unique_fd.h"
+#include "tests/fakes/hybrid_peer.h"
+#include "tests/integration/hostd.h"
 #include "tests/integration/mount_fixture.h"
 
 namespace warmfs::testing {
@@ -21,9 +23,9 @@ class BadInputTest : public MountTest {
  protected:
   Output TryMount(const std::string& source, const std::string& options = "",
                   const std::string& at = "") {
-    return Execute({Program("warmfs"), "mount", source, at.empty() ? Mnt() : at,
-                "-o", "cache=" + Cache() + (options.empty() ? "" : ",") +
-                          options});
+    return Execute(
+        {Program("warmfs"), "mount", source, at.empty() ? Mnt() : at, "-o",
+         "cache=" + Cache() + (options.empty() ? "" : ",") + options});
   }
   void ExpectError(const Output& output, int code, const std::string& says) {
     EXPECT_EQ(output.code, code) << output.text;
@@ -98,28 +100,17 @@ TEST_F(BadInputTest, AnUnknownExportIsNamedBesideThoseThatAreThere) {
   ExpectError(TryMount(Host(), "export=other"), EX_NOINPUT, "default");
 }
 
-TEST_F(BadInputTest, AWrongTokenIsRefusedAndTheRightOneIsNot) {
+TEST_F(BadInputTest, AWrongTokenOrNoneIsRefused) {
   WriteFile(Tmp("token"), "0123456789abcdef0123\n");
   WriteFile(Tmp("wrong"), "0123456789abcdef0124\n");
-  const std::string endpoint =
-      "tcp:127.0.0.1:" + std::to_string(20000 + getpid() % 20000);
-  const pid_t hostd =
-      Start({Program("warmfs-hostd"), "--export", "default=" + Host(),
-             "--listen", endpoint, "--token-file", Tmp("token")},
-            Tmp("hostd.log"));
-  Await("the daemon", [&] {
-    return ReadFile(Tmp("hostd.log")).find("listening") != std::string::npos;
-  });
-  ExpectError(TryMount(endpoint, "token_file=" + Tmp("wrong")), EX_NOPERM,
-              "token");
-  ExpectError(TryMount(endpoint), EX_NOPERM, "token");
-  SetSource(endpoint);
-  WriteFile(Host("f"), "over tcp");
-  Mount("token_file=" + Tmp("token"));
-  EXPECT_EQ(ReadFile(Mnt("f")), "over tcp");
-  Unmount();
-  kill(hostd, SIGTERM);
-  EXPECT_EQ(WaitFor(hostd), 0);
+  Hostd hostd({.directory = Host(),
+               .listen = "tcp:127.0.0.1:" + std::to_string(FreePort()),
+               .token_file = Tmp("token")});
+  hostd.Start();
+  ExpectError(TryMount(hostd.endpoint(), "token_file=" + Tmp("wrong")),
+              EX_NOPERM, "token");
+  ExpectError(TryMount(hostd.endpoint()), EX_NOPERM, "token");
+  EXPECT_EQ(hostd.Stop(SIGTERM), 0);
 }
 
 // A listener that answers every connection with `reply` and nothing else.
@@ -167,8 +158,53 @@ TEST_F(BadInputTest, APeerThatHangsUp) {
 
 TEST_F(BadInputTest, APeerThatNeverAnswers) {
   Imposter imposter(Tmp("s"), "", false);
-  ExpectError(TryMount("unix:" + Tmp("s")), EX_UNAVAILABLE,
+  ExpectError(TryMount("unix:" + Tmp("s")), EX_UNAVAILABLE, "does not answer");
+}
+
+// --- the handshake of a hybrid vsock ---
+
+TEST_F(BadInputTest, AVmInWhichNothingListensOnThePort) {
+  HybridPeer peer({.path = Tmp("vm"), .port = 7070, .answer = "", .guest = ""});
+  ExpectError(TryMount("hybrid:" + Tmp("vm") + ":7071"), EX_UNAVAILABLE,
+              "nothing listens on port 7071");
+}
+
+TEST_F(BadInputTest, AnAnswerThatIsNotThatOfAHypervisor) {
+  const std::string source = "hybrid:" + Tmp("vm") + ":7070";
+  for (const char* answer : {"HTTP/1.1 400 Bad Request\r\n", "\n", "OK\n"}) {
+    HybridPeer peer(
+        {.path = Tmp("vm"), .port = 7070, .answer = answer, .guest = ""});
+    ExpectError(TryMount(source), EX_PROTOCOL, "CONNECT");
+  }
+  HybridPeer peer({.path = Tmp("vm"),
+                   .port = 7070,
+                   .answer = "OK " + std::string(4096, '1'),
+                   .guest = ""});
+  ExpectError(TryMount(source), EX_PROTOCOL, "CONNECT");
+}
+
+TEST_F(BadInputTest, AHypervisorThatNeverAnswers) {
+  Imposter imposter(Tmp("vm"), "", false);
+  ExpectError(TryMount("hybrid:" + Tmp("vm") + ":7070"), EX_UNAVAILABLE,
               "does not answer");
+}
+
+TEST_F(BadInputTest, AHypervisorThatIsGone) {
+  {
+    HybridPeer peer(
+        {.path = Tmp("vm"), .port = 7070, .answer = "", .guest = ""});
+  }
+  ExpectError(TryMount("hybrid:" + Tmp("vm") + ":7070"), EX_UNAVAILABLE,
+              "refused");
+}
+
+TEST_F(BadInputTest, AVmThatHangsUpAfterTheHandshake) {
+  HybridPeer peer({.path = Tmp("vm"),
+                   .port = 7070,
+                   .answer = "OK 1073741824\n",
+                   .guest = ""});
+  ExpectError(TryMount("hybrid:" + Tmp("vm") + ":7070"), EX_UNAVAILABLE,
+              "is it a warmfs-hostd?");
 }
 
 TEST_F(BadInputTest, ACommandThatIsNotThere) {
@@ -192,20 +228,21 @@ TEST_F(BadInputTest, ADaemonWithoutWork) {
   ExpectError(Execute({Program("warmfs-hostd"), "--export", "a=" + Host()}),
               EX_USAGE, "--listen");
   ExpectError(Execute({Program("warmfs-hostd"), "--quiet", "--export",
-                   "a=" + Tmp("nowhere"), "--listen", "unix:" + Tmp("s")}),
+                       "a=" + Tmp("nowhere"), "--listen", "unix:" + Tmp("s")}),
               EX_NOINPUT, "nowhere");
   ExpectError(Execute({Program("warmfs-hostd"), "--quiet", "--export",
-                   "a=" + Host(), "--listen", "tcp:127.0.0.1:4321"}),
+                       "a=" + Host(), "--listen", "tcp:127.0.0.1:4321"}),
               EX_USAGE, "--token-file");
-  ExpectError(Execute({Program("warmfs-hostd"), "--quiet", "--export", "nonsense",
-                   "--listen", "unix:" + Tmp("s")}),
+  ExpectError(Execute({Program("warmfs-hostd"), "--quiet", "--export",
+                       "nonsense", "--listen", "unix:" + Tmp("s")}),
               EX_USAGE, "NAME=DIR");
 }
 
 TEST_F(BadInputTest, ToolsOnWhatIsNotThere) {
   const std::string tool = Program("warmfs-cache");
   ExpectError(Execute({tool, "ls", Tmp("")}), EX_NOINPUT, "--cache");
-  ExpectError(Execute({tool, "--cache", Tmp("none"), "ls"}), EX_NOINPUT, "none");
+  ExpectError(Execute({tool, "--cache", Tmp("none"), "ls"}), EX_NOINPUT,
+              "none");
   Mount();
   EXPECT_NE(Execute({tool, "stat", Mnt("nothing")}).code, 0);
 }

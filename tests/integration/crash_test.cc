@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include <thread>
 
 #include "schema/unique_fd.h"
+#include "tests/integration/hostd.h"
 #include "tests/integration/mount_fixture.h"
 
 namespace warmfs::testing {
@@ -18,29 +20,10 @@ namespace {
 
 class CrashTest : public MountTest {
  protected:
-  void TearDown() override {
-    StopHostd(SIGTERM);
-    MountTest::TearDown();
-  }
-
   void StartHostd() {
-    hostd_ = Start({Program("warmfs-hostd"), "--export", "default=" + Host(),
-                    "--listen", Endpoint()},
-                   Tmp("hostd.log"));
-    // The socket appears with the daemon; an old one is replaced by it.
-    Await("the daemon", [&] {
-      return ReadFile(Tmp("hostd.log")).find("listening") != std::string::npos;
-    });
-    SetSource(Endpoint());
+    hostd_.Start();
+    SetSource(hostd_.endpoint());
   }
-  void StopHostd(int signal) {
-    if (hostd_ == 0) return;
-    kill(hostd_, signal);
-    exit_code_ = WaitFor(std::exchange(hostd_, 0));
-    unlink(Tmp("hostd.log").c_str());
-  }
-  std::string Endpoint() const { return "unix:" + Tmp("hostd.sock"); }
-  int exit_code() const { return exit_code_; }
 
   // Appends numbered lines to files until an error; the last line of each that
   // was acknowledged.
@@ -77,9 +60,9 @@ class CrashTest : public MountTest {
         << verify.text;
   }
 
- private:
-  pid_t hostd_ = 0;
-  int exit_code_ = -1;
+  Hostd hostd_{{.directory = Host(),
+                .listen = "unix:" + Tmp("hostd.sock"),
+                .token_file = ""}};
 };
 
 TEST_F(CrashTest, KilledClientLosesNothingThatWasAcknowledged) {
@@ -103,20 +86,34 @@ TEST_F(CrashTest, KilledClientLosesNothingThatWasAcknowledged) {
 TEST_F(CrashTest, ADeadMountIsReplacedByTheNextOne) {
   WriteFile(Host("f"), "x");
   ASSERT_EQ(Execute({Program("warmfs"), "mount", Host(), Mnt(), "-o",
-                 "cache=" + Cache()})
+                     "cache=" + Cache()})
                 .code,
             0);
   const pid_t client = Status()["pid"].get<pid_t>();
   kill(client, SIGKILL);
   struct stat st;
-  Await("the dead mount", [&] {
-    return stat(Mnt("f").c_str(), &st) != 0 && errno == ENOTCONN;
-  });
-  const Output again = Execute({Program("warmfs"), "mount", Host(), Mnt(), "-o",
-                            "cache=" + Cache()});
+  Await("the dead mount",
+        [&] { return stat(Mnt("f").c_str(), &st) != 0 && errno == ENOTCONN; });
+  const Output again = Execute(
+      {Program("warmfs"), "mount", Host(), Mnt(), "-o", "cache=" + Cache()});
   EXPECT_EQ(again.code, 0) << again.text;
   EXPECT_EQ(ReadFile(Mnt("f")), "x");
   EXPECT_EQ(Execute({Program("warmfs"), "umount", Mnt()}).code, 0);
+}
+
+// It detaches the mount, and serves those who are inside until they leave.
+TEST_F(CrashTest, AClientThatIsToldToStopServesFilesThatAreOpen) {
+  Mount("locks=host");
+  UniqueFd fd(open(Mnt("f").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  ASSERT_TRUE(fd) << strerror(errno);
+  kill(client(), SIGTERM);
+  Await("the detached mount",
+        [&] { return access(Mnt("f").c_str(), F_OK) != 0; });
+  EXPECT_EQ(write(fd.get(), "written", 7), 7) << strerror(errno);
+  EXPECT_EQ(ReadFile(Host("f")), "written");
+  EXPECT_EQ(flock(fd.get(), LOCK_EX | LOCK_NB), 0) << strerror(errno);
+  fd.Reset();
+  EXPECT_EQ(AwaitEnd(), 0);
 }
 
 TEST_F(CrashTest, KilledHostdIsWaitedForAndNothingIsLost) {
@@ -127,11 +124,11 @@ TEST_F(CrashTest, KilledHostdIsWaitedForAndNothingIsLost) {
   for (int round = 0; round < 3; ++round) {
     const int before = written.files;
     Await("some writes", [&] { return written.files > before + 50; });
-    StopHostd(SIGKILL);
-    StartHostd();
+    hostd_.Replace();
   }
   const int before = written.files;
-  Await("writes after the restarts", [&] { return written.files > before + 50; });
+  Await("writes after the restarts",
+        [&] { return written.files > before + 50; });
   KillClient();
   writer.join();
   ExpectOnHost(written.files);
@@ -143,8 +140,7 @@ TEST_F(CrashTest, CallsWaitForARestartedHostd) {
   Mount("ttl=0");
   struct stat st;
   ASSERT_EQ(stat(Mnt("f").c_str(), &st), 0);
-  StopHostd(SIGTERM);
-  EXPECT_EQ(exit_code(), 0);
+  EXPECT_EQ(hostd_.Stop(SIGTERM), 0);
   std::atomic<bool> done{false};
   std::string read;
   std::thread reader([&] {
@@ -163,7 +159,7 @@ TEST_F(CrashTest, AHostThatStaysAwayIsAnErrorAfterTheWait) {
   Mount("ttl=0,host_wait=300ms");
   struct stat st;
   ASSERT_EQ(stat(Mnt("f").c_str(), &st), 0);
-  StopHostd(SIGKILL);
+  hostd_.Stop(SIGKILL);
   EXPECT_EQ(stat(Mnt("f").c_str(), &st), -1);
   EXPECT_EQ(errno, EIO);
   const auto connection = Status()["connection"];
@@ -191,7 +187,7 @@ TEST_F(CrashTest, BothKilledDuringWritesAndTheCacheIsStillOfUse) {
   Written written;
   std::thread writer([&] { CreateUntilError(written); });
   Await("some writes", [&] { return written.files > 100; });
-  StopHostd(SIGKILL);
+  hostd_.Stop(SIGKILL);
   KillClient();
   writer.join();
   ExpectOnHost(written.files);
@@ -219,8 +215,7 @@ TEST_F(CrashTest, ADaemonKilledInTheMiddleOfARenameIsNotAnError) {
   for (int round = 0; round < 5; ++round) {
     const int before = renames;
     Await("renames", [&] { return renames > before + 20; });
-    StopHostd(SIGKILL);
-    StartHostd();
+    hostd_.Replace();
   }
   stop = true;
   renamer.join();

@@ -1,8 +1,11 @@
 #include "tests/integration/mount_fixture.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,6 +16,8 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+
+#include "schema/unique_fd.h"
 
 namespace warmfs::testing {
 namespace {
@@ -71,7 +76,21 @@ Output Execute(const std::vector<std::string>& argv) {
   return output;
 }
 
-Output Shell(const std::string& line) { return Execute({"/bin/sh", "-c", line}); }
+Output Shell(const std::string& line) {
+  return Execute({"/bin/sh", "-c", line});
+}
+
+int FreePort() {
+  UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  auto* any = reinterpret_cast<sockaddr*>(&address);
+  socklen_t size = sizeof(address);
+  EXPECT_EQ(bind(fd.get(), any, size), 0) << strerror(errno);
+  EXPECT_EQ(getsockname(fd.get(), any, &size), 0) << strerror(errno);
+  return ntohs(address.sin_port);
+}
 
 std::string ReadFile(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -89,17 +108,11 @@ void WriteFile(const std::string& path, const std::string& content) {
 
 void MountTest::SetUp() {
   if (!CanUseFuse()) GTEST_SKIP() << "no /dev/fuse here";
-  char name[] = "/tmp/warmfs-test-XXXXXX";
-  ASSERT_NE(mkdtemp(name), nullptr);
-  tmp_ = name;
-  host_ = source_ = tmp_ + "/host";
-  mnt_ = tmp_ + "/mnt";
   ASSERT_EQ(mkdir(host_.c_str(), 0755), 0);
   ASSERT_EQ(mkdir(mnt_.c_str(), 0755), 0);
 }
 
 void MountTest::TearDown() {
-  if (tmp_.empty()) return;
   if (client_ != 0) {
     umount2(mnt_.c_str(), MNT_DETACH);
     kill(client_, SIGTERM);
@@ -108,7 +121,6 @@ void MountTest::TearDown() {
   if (HasFailure()) {
     std::printf("the client's log:\n%s\n", ReadFile(Tmp("log")).c_str());
   }
-  fs::remove_all(tmp_);
 }
 
 void MountTest::Mount(const std::string& options) {
@@ -125,9 +137,8 @@ void MountTest::Mount(const std::string& options) {
 }
 
 int MountTest::Unmount() {
-  const pid_t client = std::exchange(client_, 0);
   EXPECT_EQ(umount2(mnt_.c_str(), 0), 0) << strerror(errno);
-  return WaitFor(client);
+  return AwaitEnd();
 }
 
 void MountTest::KillClient() {
@@ -138,8 +149,7 @@ void MountTest::KillClient() {
 }
 
 nlohmann::json MountTest::Status() {
-  const Output output =
-      Execute({Program("warmfs"), "status", "--json", mnt_});
+  const Output output = Execute({Program("warmfs"), "status", "--json", mnt_});
   EXPECT_EQ(output.code, 0) << output.text;
   const auto all = nlohmann::json::parse(output.text, nullptr, false);
   EXPECT_TRUE(all.is_array() && all.size() == 1) << output.text;
@@ -183,15 +193,17 @@ void MountTest::MakeTree(int directories, int files) {
   Await("the clock", [&] {
     WriteFile(Tmp("tock"), "");
     stat(Tmp("tock").c_str(), &now);
-    const int64_t passed = (now.st_ctim.tv_sec - made.st_ctim.tv_sec) * 1'000'000'000 +
-                           now.st_ctim.tv_nsec - made.st_ctim.tv_nsec;
+    const int64_t passed =
+        (now.st_ctim.tv_sec - made.st_ctim.tv_sec) * 1'000'000'000 +
+        now.st_ctim.tv_nsec - made.st_ctim.tv_nsec;
     return passed > 40'000'000;
   });
 }
 
 void MountTest::WriteHost(const std::string& name, const std::string& content) {
   WriteFile(Host(name), content);
-  Await("the host's file", [&] { return access(Mnt(name).c_str(), F_OK) == 0; });
+  Await("the host's file",
+        [&] { return access(Mnt(name).c_str(), F_OK) == 0; });
 }
 
 int WalkAndRead(const std::string& path) {

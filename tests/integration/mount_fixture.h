@@ -12,7 +12,10 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include "tests/support/temp_dir.h"
 
 namespace warmfs::testing {
 
@@ -29,6 +32,9 @@ struct Output {
 Output Execute(const std::vector<std::string>& argv);
 // Runs a line of /bin/sh.
 Output Shell(const std::string& line);
+
+// A port of the loopback that nobody listens on.
+int FreePort();
 
 // A program of this build.
 std::string Program(const std::string& name);
@@ -56,6 +62,8 @@ class MountTest : public ::testing::Test {
   void Mount(const std::string& options = "");
   // Unmounts and waits until the client has ended; its exit code.
   int Unmount();
+  // Waits until the client has ended by itself; its exit code.
+  int AwaitEnd() { return WaitFor(std::exchange(client_, 0)); }
   void Remount(const std::string& options = "") {
     Unmount();
     Mount(options);
@@ -69,8 +77,8 @@ class MountTest : public ::testing::Test {
   std::string Mnt(const std::string& path = "") const {
     return mnt_ + (path.empty() ? "" : "/" + path);
   }
-  std::string Cache() const { return tmp_ + "/cache"; }
-  std::string Tmp(const std::string& name) const { return tmp_ + "/" + name; }
+  std::string Cache() const { return tmp_ / "cache"; }
+  std::string Tmp(const std::string& name) const { return tmp_ / name; }
   void SetSource(std::string source) { source_ = std::move(source); }
   pid_t client() const { return client_; }
 
@@ -93,7 +101,8 @@ class MountTest : public ::testing::Test {
   void MakeTree(int directories, int files);
 
  private:
-  std::string tmp_, host_, mnt_, source_;
+  TempDir tmp_;
+  std::string host_ = tmp_ / "host", mnt_ = tmp_ / "mnt", source_ = host_;
   pid_t client_ = 0;
 };
 

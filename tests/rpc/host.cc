@@ -6,32 +6,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 
+#include "absl/time/clock.h"
 #include "hostd/attr.h"
 #include "hostd/inotify_source.h"
 #include "hostd/limits.h"
 
 namespace warmfs::rpc {
-
-namespace fs = std::filesystem;
-
-TempDir::TempDir() {
-  std::string name = "/tmp/warmfs-test-XXXXXX";
-  path_ = mkdtemp(name.data());
-}
-
-TempDir::~TempDir() {
-  std::error_code ignored;
-  fs::remove_all(path_, ignored);
-}
-
-std::string TempDir::operator/(std::string_view name) const {
-  return path_ + "/" + std::string(name);
-}
 
 Host::Host(Options options)
     : options_(std::move(options)), root_(base_ / "root") {
@@ -75,6 +58,18 @@ void Host::Stop() {
   thread_.join();
   server_.reset();
   service_.reset();
+}
+
+void Host::Forget(const std::string& client_id) {
+  hostd::Clients& clients = service_->clients;
+  const uint64_t before = clients.Find(client_id)->incarnation();
+  // A connection's thread ends a little after its channel.
+  for (absl::Time now = absl::Now();
+       clients.Find(client_id)->incarnation() == before;
+       now += hostd::Clients::kGrace) {
+    clients.Sweep(now);
+    std::this_thread::yield();
+  }
 }
 
 RemoteOptions Host::RemoteOptionsFor(const std::string& endpoint) const {

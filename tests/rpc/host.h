@@ -16,20 +16,9 @@
 #include "hostd/service.h"
 #include "rpc/remote.h"
 #include "schema/types.h"
+#include "tests/support/temp_dir.h"
 
 namespace warmfs::rpc {
-
-class TempDir {
- public:
-  TempDir();
-  ~TempDir();
-  TempDir(const TempDir&) = delete;
-  const std::string& path() const { return path_; }
-  std::string operator/(std::string_view name) const;
-
- private:
-  std::string path_;
-};
 
 class Host {
  public:
@@ -45,6 +34,9 @@ class Host {
 
   void Start();
   void Stop();
+  // As after a long time without a connection. The client's channels are
+  // closed.
+  void Forget(const std::string& client_id);
 
   std::string endpoint() const { return "unix:" + base_ / "host.sock"; }
   const std::string& root() const { return root_; }
