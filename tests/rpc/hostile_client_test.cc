@@ -102,12 +102,12 @@ TEST_F(HostileClientTest, RepliesThatAreNotReadDoNotPileUp) {
   EXPECT_LT(PeakResident() - before, 64 * kMiB);
 }
 
+// An answer to bootstrap holds a capability, so that no version of the library
+// forgets it before it is finished.
 TEST_F(HostileClientTest, RequestsThatAreNotFinishedAreCutOff) {
   RawClient client(hostd_.Connect());
-  ASSERT_TRUE(client.Bootstrap());
-  ASSERT_TRUE(client.NextAnswer().has_value());
-  size_t open = 1;
-  while (open < 2 * GuardedStream::kMaxOpenAnswers && client.Hello() &&
+  size_t open = 0;
+  while (open < 2 * GuardedStream::kMaxOpenAnswers && client.Bootstrap() &&
          client.NextAnswer()) {
     ++open;
   }
@@ -116,10 +116,8 @@ TEST_F(HostileClientTest, RequestsThatAreNotFinishedAreCutOff) {
 
 TEST_F(HostileClientTest, RequestsThatAreFinishedAreNot) {
   RawClient client(hostd_.Connect());
-  ASSERT_TRUE(client.Bootstrap());
-  ASSERT_TRUE(client.NextAnswer().has_value());
   for (size_t i = 0; i < 3 * GuardedStream::kMaxOpenAnswers; ++i) {
-    ASSERT_TRUE(client.Hello());
+    ASSERT_TRUE(client.Bootstrap());
     ASSERT_TRUE(client.NextAnswer().has_value()) << i;
     ASSERT_TRUE(client.Finish(client.last_question()));
   }
@@ -128,10 +126,8 @@ TEST_F(HostileClientTest, RequestsThatAreFinishedAreNot) {
 // To finish what was never asked must not make room for more.
 TEST_F(HostileClientTest, MadeUpFinishesDoNotRaiseTheLimit) {
   RawClient client(hostd_.Connect());
-  ASSERT_TRUE(client.Bootstrap());
-  ASSERT_TRUE(client.NextAnswer().has_value());
-  size_t open = 1;
-  while (open < 3 * GuardedStream::kMaxOpenAnswers && client.Hello() &&
+  size_t open = 0;
+  while (open < 3 * GuardedStream::kMaxOpenAnswers && client.Bootstrap() &&
          client.NextAnswer() && client.Finish(1'000'000)) {
     ++open;
   }
