@@ -127,32 +127,34 @@ int Serve(fuse::MountOptions options, const std::function<void()>& mounted,
   const sigset_t signals = StopSignals();
   sigprocmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  const std::string mountpoint = options.mountpoint;
   auto mount = fuse::Mount::Start(std::move(options));
   if (!mount.ok()) {
     failed(mount.status());
     return ExitCode(mount.status());
   }
   // Waits for a signal until the process ends; one that comes after Run has
-  // returned finds nothing to unmount any more.
+  // returned finds nothing to unmount any more. It unmounts from outside, as
+  // anybody would: those inside are served until they leave.
   struct Running {
     std::mutex mu;
-    fuse::Mount* mount;
+    bool yes = true;
   };
   auto running = std::make_shared<Running>();
-  running->mount = mount->get();
-  std::thread([signals, running] {
+  std::thread([signals, running, mountpoint] {
     int signal = 0;
     sigwait(&signals, &signal);
     std::lock_guard lock(running->mu);
-    if (running->mount == nullptr) return;
+    if (!running->yes) return;
     spdlog::info("unmounting (signal {})", signal);
-    running->mount->Unmount();
+    const int error = Detach(mountpoint, /*lazy=*/true);
+    if (error != 0) spdlog::error("unmounting: {}", strerror(error));
   }).detach();
   mounted();
   (*mount)->Run();
   {
     std::lock_guard lock(running->mu);
-    running->mount = nullptr;
+    running->yes = false;
   }
   mount->reset();
   return 0;

@@ -60,7 +60,6 @@ class Mount {
   ~Mount();
 
   void Run();
-  void Unmount();
   nlohmann::json Status();
 
  private:
