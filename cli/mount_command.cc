@@ -127,34 +127,32 @@ int Serve(fuse::MountOptions options, const std::function<void()>& mounted,
   const sigset_t signals = StopSignals();
   sigprocmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
-  const std::string mountpoint = options.mountpoint;
   auto mount = fuse::Mount::Start(std::move(options));
   if (!mount.ok()) {
     failed(mount.status());
     return ExitCode(mount.status());
   }
   // Waits for a signal until the process ends; one that comes after Run has
-  // returned finds nothing to unmount any more. It unmounts from outside, as
-  // anybody would: those inside are served until they leave.
+  // returned finds nothing to unmount any more.
   struct Running {
     std::mutex mu;
-    bool yes = true;
+    fuse::Mount* mount;
   };
   auto running = std::make_shared<Running>();
-  std::thread([signals, running, mountpoint] {
+  running->mount = mount->get();
+  std::thread([signals, running] {
     int signal = 0;
     sigwait(&signals, &signal);
     std::lock_guard lock(running->mu);
-    if (!running->yes) return;
+    if (running->mount == nullptr) return;
     spdlog::info("unmounting (signal {})", signal);
-    const int error = Detach(mountpoint, /*lazy=*/true);
-    if (error != 0) spdlog::error("unmounting: {}", strerror(error));
+    running->mount->Unmount();
   }).detach();
   mounted();
   (*mount)->Run();
   {
     std::lock_guard lock(running->mu);
-    running->yes = false;
+    running->mount = nullptr;
   }
   mount->reset();
   return 0;

@@ -154,6 +154,8 @@ void Mount::Run() {
   share_->cache().Flush();
 }
 
+void Mount::Unmount() { session_->Unmount(); }
+
 void Mount::Housekeep() {
   rpc::Channel host(share_->remote());
   absl::MutexLock lock(&mu_);

@@ -60,6 +60,7 @@ class Mount {
   ~Mount();
 
   void Run();
+  void Unmount();
   nlohmann::json Status();
 
  private:

@@ -169,6 +169,8 @@ class Session::Impl {
     context_.lock_waiter.reset();
   }
 
+  void Unmount() { fuse_session_unmount(session_); }
+
   fuse_session* session() { return session_; }
   const RequestCounts& requests() const { return context_.requests; }
 
@@ -214,6 +216,7 @@ Session::~Session() = default;
 
 absl::Status Session::Mount() { return impl_->Mount(); }
 void Session::Run() { impl_->Run(); }
+void Session::Unmount() { impl_->Unmount(); }
 
 void Session::InvalidatePages(NodeId node) {
   // -ENOENT: the kernel does not know the node any more. All is well then.

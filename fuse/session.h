@@ -6,7 +6,7 @@
 // kernel does not send them any more (docs/zero-messages.md); in the mode
 // host_locks they are served, since the kernel gives locks back at close.
 //
-// Thread rule: Mount, Run and the destructor on one thread.
+// Thread rule: Mount, Run and the destructor on one thread; Unmount from any.
 
 #ifndef WARMFS_FUSE_SESSION_H_
 #define WARMFS_FUSE_SESSION_H_
@@ -31,11 +31,10 @@ class Session {
   // FailedPrecondition with a message that says what to do, if the mountpoint
   // cannot be mounted on.
   absl::Status Mount();
-  // Serves until the file system is unmounted, which is done from outside:
-  // libfuse's own unmounting closes the device beneath the workers. What they
-  // have in hand would never be answered, and what they send could go to
-  // whatever gets the descriptor's number next.
+  // Serves until the file system is unmounted.
   void Run();
+  // Lazily, as umount -l does: those inside stay until they leave.
+  void Unmount();
 
   // For the file system's Invalidations: sends them to the kernel. On the
   // notifier's thread only.

@@ -12,7 +12,6 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace warmfs::testing {
@@ -61,8 +60,6 @@ class MountTest : public ::testing::Test {
     Unmount();
     Mount(options);
   }
-  // Waits until the client has ended of itself; its exit code.
-  int AwaitClient() { return WaitFor(std::exchange(client_, 0)); }
   // kill -9, then clears the dead mount away.
   void KillClient();
 
