@@ -171,7 +171,7 @@ void BM_GetBlockOf128KiB(benchmark::State& state) {
   }();
   uint64_t i = 0;
   for (auto _ : state) {
-    const auto block = cache->GetBlock(kBlockFile, Scatter(++i, kBlocks));
+    auto block = cache->GetBlock(kBlockFile, Scatter(++i, kBlocks));
     if (!block.has_value()) state.SkipWithError("missed");
     benchmark::DoNotOptimize(block);
   }

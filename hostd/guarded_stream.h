@@ -4,7 +4,8 @@
 //    them wait, no further message is read.
 //  - Answers that the peer never finishes: Cap'n Proto remembers each call until
 //    the caller says that it is done with the result. A peer with more than
-//    kMaxOpenAnswers of them is cut off.
+//    kMaxOpenAnswers of them is cut off. They are told apart by their numbers, as
+//    there, since 1.0 ignores the end of what was never asked.
 //
 // In KJ's style, since it is a KJ type. Belongs to one event loop; `stream` and
 // `network` outlive it.
@@ -12,11 +13,16 @@
 #ifndef WARMFS_HOSTD_GUARDED_STREAM_H_
 #define WARMFS_HOSTD_GUARDED_STREAM_H_
 
+#include <capnp/message.h>
 #include <capnp/rpc-twoparty.h>
 #include <capnp/rpc.capnp.h>
 #include <capnp/serialize-async.h>
 #include <kj/async-io.h>
 #include <kj/debug.h>
+
+#include <cstdint>
+
+#include "absl/container/flat_hash_set.h"
 
 namespace warmfs::hostd {
 
@@ -47,6 +53,7 @@ class GuardedStream final : public capnp::MessageStream {
   kj::Promise<void> writeMessage(
       kj::ArrayPtr<const int> fds,
       kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments) override {
+    sent(segments);
     return inner.writeMessage(fds, segments).attach(kj::defer([this]() {
       wake();
     }));
@@ -55,6 +62,7 @@ class GuardedStream final : public capnp::MessageStream {
   kj::Promise<void> writeMessages(
       kj::ArrayPtr<kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>>>
           messages) override {
+    for (auto segments : messages) sent(segments);
     return inner.writeMessages(messages).attach(kj::defer([this]() {
       wake();
     }));
@@ -82,23 +90,41 @@ class GuardedStream final : public capnp::MessageStream {
   }
 
   void count(capnp::MessageReader& reader) {
-    switch (reader.getRoot<capnp::rpc::Message>().which()) {
+    auto message = reader.getRoot<capnp::rpc::Message>();
+    switch (message.which()) {
       case capnp::rpc::Message::BOOTSTRAP:
+        return opened(message.getBootstrap().getQuestionId());
       case capnp::rpc::Message::CALL:
-        KJ_REQUIRE(++openAnswers <= kMaxOpenAnswers,
-                   "the peer leaves too many answers unfinished");
-        break;
+        return opened(message.getCall().getQuestionId());
       case capnp::rpc::Message::FINISH:
-        if (openAnswers > 0) --openAnswers;
+        openAnswers.erase(message.getFinish().getQuestionId());
         break;
       default:
         break;
     }
   }
 
+  void opened(uint32_t question) {
+    openAnswers.insert(question);
+    KJ_REQUIRE(openAnswers.size() <= kMaxOpenAnswers,
+               "the peer leaves too many answers unfinished");
+  }
+
+  void sent(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments) {
+#if CAPNP_VERSION >= 1000000
+    // An answer without capabilities is forgotten as it is sent, and a peer that
+    // is told so does not finish it.
+    capnp::SegmentArrayMessageReader reader(segments);
+    auto message = reader.getRoot<capnp::rpc::Message>();
+    if (message.isReturn() && message.getReturn().getNoFinishNeeded()) {
+      openAnswers.erase(message.getReturn().getAnswerId());
+    }
+#endif
+  }
+
   capnp::AsyncIoMessageStream inner;
   capnp::TwoPartyVatNetwork* network = nullptr;
-  size_t openAnswers = 0;
+  absl::flat_hash_set<uint32_t> openAnswers;
   kj::Own<kj::PromiseFulfiller<void>> written;
 };
 

@@ -5,6 +5,7 @@
 #include <kj/async-io.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <optional>

@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "hostd/limits.h"
 #include "tests/hostd/export_fixture.h"
 

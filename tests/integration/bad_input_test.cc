@@ -1,5 +1,6 @@
 // Bad input gets one clear error that says what to do, and the right exit code.
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/socket.h>

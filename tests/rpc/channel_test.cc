@@ -133,6 +133,14 @@ TEST_P(ChannelTest, AttributesAndLocks) {
   EXPECT_EQ(channel_->Lock(lock).error, EAGAIN);
 }
 
+// More than the host keeps unfinished answers of.
+TEST_P(ChannelTest, OneConnectionCarriesAnyNumberOfCalls) {
+  for (int i = 0; i < 3000; ++i) {
+    ASSERT_EQ(channel_->GetAttr(root_).error, 0) << i;
+  }
+  EXPECT_EQ(remote_->stats().reconnects, 0u);
+}
+
 TEST_P(ChannelTest, CallsAreCountedExactly) {
   for (int i = 0; i < 7; ++i) EXPECT_EQ(channel_->GetAttr(root_).error, 0);
   RpcStats& stats = remote_->stats();

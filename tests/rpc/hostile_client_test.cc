@@ -23,6 +23,12 @@ using hostd::GuardedStream;
 
 constexpr uint32_t kFileBlocks = 16;  // 2 MiB: as much as one reply holds
 constexpr uint64_t kMiB = 1024 * 1024;
+// ThreadSanitizer remembers who touched each byte, in several others.
+#ifdef __SANITIZE_THREAD__
+constexpr uint64_t kBytesPerByte = 4;
+#else
+constexpr uint64_t kBytesPerByte = 1;
+#endif
 
 class HostileClientTest : public testing::Test {
  protected:
@@ -90,7 +96,7 @@ TEST_F(HostileClientTest, RepliesThatAreNotReadDoNotPileUp) {
   const uint64_t peak = PeakResident();
   RecordProperty("grown_bytes", std::to_string(peak - before));
   std::printf("grown by %.1f MiB\n", double(peak - before) / kMiB);
-  EXPECT_LT(peak - before, 64 * kMiB);
+  EXPECT_LT(peak - before, kBytesPerByte * 64 * kMiB);
   // And once it reads, it gets all of them.
   uint32_t answers = 0;
   for (auto answer = client.NextAnswer(true); answer && answer->error == 0;
@@ -99,15 +105,15 @@ TEST_F(HostileClientTest, RepliesThatAreNotReadDoNotPileUp) {
   }
   flood.join();
   EXPECT_EQ(answers, kReads);
-  EXPECT_LT(PeakResident() - before, 64 * kMiB);
+  EXPECT_LT(PeakResident() - before, kBytesPerByte * 64 * kMiB);
 }
 
+// An answer to bootstrap holds a capability, so that no version of the library
+// forgets it before it is finished.
 TEST_F(HostileClientTest, RequestsThatAreNotFinishedAreCutOff) {
   RawClient client(hostd_.Connect());
-  ASSERT_TRUE(client.Bootstrap());
-  ASSERT_TRUE(client.NextAnswer().has_value());
-  size_t open = 1;
-  while (open < 2 * GuardedStream::kMaxOpenAnswers && client.Hello() &&
+  size_t open = 0;
+  while (open < 2 * GuardedStream::kMaxOpenAnswers && client.Bootstrap() &&
          client.NextAnswer()) {
     ++open;
   }
@@ -116,10 +122,8 @@ TEST_F(HostileClientTest, RequestsThatAreNotFinishedAreCutOff) {
 
 TEST_F(HostileClientTest, RequestsThatAreFinishedAreNot) {
   RawClient client(hostd_.Connect());
-  ASSERT_TRUE(client.Bootstrap());
-  ASSERT_TRUE(client.NextAnswer().has_value());
   for (size_t i = 0; i < 3 * GuardedStream::kMaxOpenAnswers; ++i) {
-    ASSERT_TRUE(client.Hello());
+    ASSERT_TRUE(client.Bootstrap());
     ASSERT_TRUE(client.NextAnswer().has_value()) << i;
     ASSERT_TRUE(client.Finish(client.last_question()));
   }
@@ -128,10 +132,8 @@ TEST_F(HostileClientTest, RequestsThatAreFinishedAreNot) {
 // To finish what was never asked must not make room for more.
 TEST_F(HostileClientTest, MadeUpFinishesDoNotRaiseTheLimit) {
   RawClient client(hostd_.Connect());
-  ASSERT_TRUE(client.Bootstrap());
-  ASSERT_TRUE(client.NextAnswer().has_value());
-  size_t open = 1;
-  while (open < 3 * GuardedStream::kMaxOpenAnswers && client.Hello() &&
+  size_t open = 0;
+  while (open < 3 * GuardedStream::kMaxOpenAnswers && client.Bootstrap() &&
          client.NextAnswer() && client.Finish(1'000'000)) {
     ++open;
   }
@@ -139,6 +141,10 @@ TEST_F(HostileClientTest, MadeUpFinishesDoNotRaiseTheLimit) {
 }
 
 TEST_F(HostileClientTest, AnOversizedMessageIsCutOffBeforeItIsRead) {
+  // Measured when it has started and served once.
+  RawClient first(hostd_.Connect());
+  ASSERT_TRUE(first.Bootstrap());
+  ASSERT_TRUE(first.NextAnswer().has_value());
   const uint64_t before = hostd_.ResidentBytes();
   for (const uint32_t words : {513u * 1024, 1u << 20, 1u << 28, ~0u}) {
     RawClient client(hostd_.Connect());
@@ -149,7 +155,7 @@ TEST_F(HostileClientTest, AnOversizedMessageIsCutOffBeforeItIsRead) {
     ASSERT_TRUE(client.SendBytes(header + std::string(64, '\0')));
     EXPECT_TRUE(client.AtEnd()) << words;
   }
-  EXPECT_LT(hostd_.ResidentBytes(), before + 16 * kMiB);
+  EXPECT_LT(hostd_.ResidentBytes(), before + kBytesPerByte * 16 * kMiB);
 }
 
 TEST_F(HostileClientTest, AMessageOfTooManySegmentsIsCutOff) {

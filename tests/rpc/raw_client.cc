@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include <cstdlib>
 #include <fstream>
 
 #include "rpc/socket.h"
@@ -30,6 +31,11 @@ HostdProcess::HostdProcess() {
   std::vector<char*> args;
   for (std::string& arg : argv) args.push_back(arg.data());
   args.push_back(nullptr);
+  // Freed memory that AddressSanitizer holds on to is not what the daemon keeps.
+  const char* options = getenv("ASAN_OPTIONS");
+  setenv("ASAN_OPTIONS",
+         (std::string(options ? options : "") + ":quarantine_size_mb=8").c_str(),
+         /*overwrite=*/1);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, pair->second.get(), 3);

@@ -26,7 +26,8 @@ void CheckField(capnp::DynamicStruct::Reader in,
 
 void ExpectAllSet(capnp::DynamicStruct::Reader in, const std::string& path,
                   const std::set<std::string>& unset) {
-  for (const auto field : in.getSchema().getNonUnionFields()) {
+  const capnp::StructSchema schema = in.getSchema();
+  for (const auto field : schema.getNonUnionFields()) {
     CheckField(in, field, path, unset);
   }
   KJ_IF_MAYBE(field, in.which()) { CheckField(in, *field, path, unset); }
