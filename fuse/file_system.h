@@ -129,7 +129,6 @@ class FileSystem {
   const FileSystemOptions& options() const { return options_; }
   const Tree& tree() const { return tree_; }
   cache::Cache& cache() { return cache_; }
-
   // Reads that found all of their blocks in the cache, and those that did not.
   uint64_t read_hits() const { return read_hits_; }
   uint64_t read_misses() const { return read_misses_; }
@@ -140,7 +139,6 @@ class FileSystem {
  private:
   friend class Applier;
   friend class InjectedNames;
-
   // Above this, a directory is not listed again to answer for one name.
   static constexpr uint32_t kBigDirectory = 10'000;
 
@@ -153,15 +151,6 @@ class FileSystem {
   absl::Status CheckListing(rpc::Channel& host, NodeId dir);
   absl::Status FetchListing(rpc::Channel& host, NodeId dir);
   bool ResumeLease(const NodeView& dir);
-  // A listing that is being taken in.
-  struct Listing {
-    NodeView dir;
-    Stamp asked = 0;
-    Instant at = 0;
-    uint64_t lease = 0;  // the journal's id; 0: none
-    uint64_t entries = 0;
-    std::optional<ListingDiff> diff;  // if the kernel keeps names of it
-  };
   absl::Status StoreListing(rpc::Channel& host, Listing& listing,
                             ListReply& page);
   void TakePage(Listing& listing, ListReply& page);

@@ -9,6 +9,7 @@
 #ifndef WARMFS_FUSE_LISTING_DIFF_H_
 #define WARMFS_FUSE_LISTING_DIFF_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,16 @@ class ListingDiff {
   std::vector<Pair> removed_;   // `after` is unused
   std::vector<Pair> added_;     // `before` is what was replaced, if anything
   std::vector<Pair> changed_;
+};
+
+// A listing that is being taken in.
+struct Listing {
+  NodeView dir;
+  Stamp asked = 0;
+  Instant at = 0;
+  uint64_t lease = 0;  // the journal's id; 0: none
+  uint64_t entries = 0;
+  std::optional<ListingDiff> diff;  // if the kernel keeps names of it
 };
 
 }  // namespace warmfs::fuse
