@@ -41,6 +41,8 @@ void Cache::SealListing(const Attr& dir, const Digest& digest,
   impl_->SealListing(dir, {digest, lease});
 }
 
+void Cache::EndLeases() { impl_->EndLeases(); }
+
 std::optional<Block> Cache::GetBlock(const FileId& id, uint64_t index) {
   return impl_->GetBlock(id, index);
 }

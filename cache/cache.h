@@ -172,6 +172,9 @@ class Cache {
   void BeginListing(const Attr& dir);
   void SealListing(const Attr& dir, const Digest& digest, uint64_t lease = 0);
 
+  // No listing is under a lease any more.
+  void EndLeases();
+
   // --- content ---
   // Of whatever version it was read under; the caller compares. Nothing if not
   // held, or if its hash does not match (then dropped and counted).

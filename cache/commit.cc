@@ -1,5 +1,7 @@
 // Edits of metadata.
 
+#include <utility>
+
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "cache/codec.h"
@@ -150,6 +152,21 @@ void Cache::Impl::Commit(const std::vector<EditOp>& ops) {
     const std::string_view target = op.text;
     PutBlocks(op.attr, 0, {&target, 1});
   }
+}
+
+void Cache::Impl::EndLeases() {
+  constexpr size_t kAtOnce = 256;
+  const auto gen = storage_->Current();
+  std::vector<EditOp> ops;
+  Scan scan = gen->db->NewScan(KeySpace::kListing, "", "");
+  for (; scan.Valid(); scan.Next()) {
+    const auto id = DecodeNodeKey(scan.key());
+    const auto listing = DecodeListing(scan.value());
+    if (!id || !listing || listing->lease == 0) continue;
+    ops.push_back({Kind::kSetLease, *id, {}, {}, {}, 0});
+    if (ops.size() >= kAtOnce) Commit(std::exchange(ops, {}));
+  }
+  Commit(ops);
 }
 
 }  // namespace warmfs::cache

@@ -45,6 +45,7 @@ class Cache::Impl {
   void VisitEntries(const FileId& dir,
                     const std::function<bool(const EntryView&)>& visit);
   void Commit(const std::vector<EditOp>& ops);
+  void EndLeases();
   void BeginListing(const Attr& dir);
   void SealListing(const Attr& dir, const ListingRecord& listing);
   void PutListing(const Attr& dir, absl::Span<const DirEntry> entries,

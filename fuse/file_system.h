@@ -107,9 +107,9 @@ class FileSystem {
 
   // --- leases ---
   // From now on leases of this journal count; 0: of none, since nobody follows
-  // it just now. Another one than before: all leases are void, and the answer
-  // is the directories whose names the kernel keeps.
-  std::vector<NodeId> FollowJournal(uint64_t journal);
+  // it just now. Another one than before, or one that has moved on unseen: all
+  // leases are void, the answer is the directories whose names the kernel keeps.
+  std::vector<NodeId> FollowJournal(uint64_t journal, bool moved_on = false);
   // One of these is listed again, unless somebody did so already.
   absl::Status Revalidate(rpc::Channel& host, NodeId dir);
   // Has watchers told, once the kernel has dropped what it was told to drop.

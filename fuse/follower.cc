@@ -108,10 +108,13 @@ bool Follower::Step(rpc::Channel& host, absl::Duration wait) {
 }
 
 void Follower::BeginEpoch(const JournalPos& head) {
+  // The leases go first: a crash in between begins the epoch once more.
+  const bool moved_on = counters().cursor.journal_id == head.journal_id;
+  const std::vector<NodeId> directories =
+      fs_.FollowJournal(head.journal_id, moved_on);
   cache::Edit edit;
   edit.SetCursor(head);
   fs_.cache().Commit(std::move(edit));
-  const std::vector<NodeId> directories = fs_.FollowJournal(head.journal_id);
   spdlog::info("a new epoch of the host's journal; {} directories are checked",
                directories.size());
   absl::MutexLock lock(&mu_);

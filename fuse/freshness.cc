@@ -65,12 +65,14 @@ bool FileSystem::ResumeLease(const NodeView& dir) {
   return record->lease == journal() && tree_.ResumeLease(dir.node);
 }
 
-std::vector<NodeId> FileSystem::FollowJournal(uint64_t journal) {
+std::vector<NodeId> FileSystem::FollowJournal(uint64_t journal, bool moved_on) {
   absl::MutexLock lock(&apply_mu_);
   journal_.store(journal, std::memory_order_release);
-  if (journal == 0 || std::exchange(last_journal_, journal) == journal) {
-    return {};
-  }
+  if (journal == 0) return {};
+  const bool same = std::exchange(last_journal_, journal) == journal;
+  if (same && !moved_on) return {};
+  // Its id does not tell the leases from before from those to come.
+  if (moved_on) cache_.EndLeases();
   return tree_.VoidLeases();
 }
 

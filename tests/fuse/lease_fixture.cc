@@ -27,6 +27,7 @@ std::vector<std::string> LeaseTest::TakeIn() {
     cursor_ = reply.pos;
     if (reply.new_epoch) {
       new_epoch_ = true;
+      fs_->FollowJournal(cursor_.journal_id, /*moved_on=*/true);
       cache::Edit edit;
       edit.SetCursor(cursor_);
       cache_->Commit(std::move(edit));

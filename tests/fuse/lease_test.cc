@@ -373,6 +373,25 @@ TEST_F(LeaseTest, DifferencesAfterAnEpochAreDroppedFromTheKernelAndRaised) {
   EXPECT_THAT(TakePages(), testing::Contains(changed));
 }
 
+// The host keeps only so many events: its journal is the same, and the client
+// has missed some all the same.
+TEST_F(LeaseTest, AJournalThatHasMovedOnVoidsTheLeasesOfTheCacheToo) {
+  host_.Write("f", "old");
+  host_.Settle("f");
+  TakeIn();
+  Read(Find("f"));
+  TakeIn();
+  fs_.reset();
+  host_.Write("f", "newer");
+  // As if the events since then were gone.
+  cache::Edit edit;
+  edit.SetCursor({cursor_.journal_id, uint64_t{1} << 40});
+  cache_->Commit(std::move(edit));
+  Remount();
+  EXPECT_TRUE(new_epoch_);
+  EXPECT_EQ(Read(Find("f")), "newer");
+}
+
 TEST_F(LeaseTest, TakingEventsInTwiceChangesNothing) {
   host_.Write("f", "x");
   Names(kRootNode);
