@@ -110,8 +110,9 @@ void Applier::RestoreLink(Subject& s) {
   const Event& e = *s.event;
   if (ChangesLinks(s)) {
     if (lost_link_.size() >= kMaxLostLinks) lost_link_.clear();
-    if (e.entry.nlink < s.known.entry->attr.nlink)
+    if (e.entry.nlink < s.known.entry->attr.nlink) {
       lost_link_.insert(e.entry.id);
+    }
     return;
   }
   const bool takes_name =
@@ -264,7 +265,7 @@ std::optional<Injection> Applier::Raise(const Subject& s, const Decision& d) {
     case EventKind::kRevoked:
       return std::nullopt;
     default: {
-      // Raised with the name that comes or goes.
+      // A change of links is raised with the name that comes or goes.
       if (!d.raise || ChangesLinks(s)) return std::nullopt;
       in.kind = ContentKind(e.kind);
       in.object = e.name.empty() ? e.dir_attr : object();

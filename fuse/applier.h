@@ -52,6 +52,8 @@ class Applier {
                                absl::Span<const Event> events);
 
  private:
+  static constexpr size_t kMaxLostLinks = 4096;
+
   struct Subject {
     const Event* event;
     NodeId dir_node = 0;
@@ -83,7 +85,6 @@ class Applier {
   FileSystem& fs_;
   const Observer observer_;
   Timeline timeline_;
-  static constexpr size_t kMaxLostLinks = 4096;
   absl::flat_hash_set<FileId> lost_link_;
 };
 

@@ -16,6 +16,28 @@ bool IsStale(int error) {
   return error == ESTALE || error == ENOENT || error == ENOTDIR;
 }
 
+// A file of several links is taken to be where it was looked up last. If that name
+// has gone, it is where another of its names is known to be; the kernel may hold
+// it by that one for as long as its lease lasts, and will not look it up again.
+bool PlaceByOtherName(Tree& tree, cache::Cache& cache, const NodeView& file) {
+  if (file.attr.IsDirectory()) return false;
+  bool placed = false;
+  tree.ForEach([&](const NodeView& dir) {
+    if (placed || !dir.attr.IsDirectory()) return;
+    std::string name;
+    cache.VisitEntries(dir.attr.id, [&](const cache::EntryView& entry) {
+      const bool other = entry.id == file.attr.id &&
+                         (dir.node != file.parent || entry.name != file.name);
+      if (other) name = entry.name;
+      return !other;
+    });
+    if (name.empty()) return;
+    tree.Move(file.attr.id, dir.node, name);
+    placed = true;
+  });
+  return placed;
+}
+
 }  // namespace
 
 absl::StatusOr<NodeView> FileSystem::Known(NodeId node) const {
@@ -115,6 +137,7 @@ absl::Status FileSystem::Relocate(rpc::Channel& host, const NodeView& node) {
     return absl::OkStatus();
   }
   if (ToErrno(listed) == EIO) return listed;
+  if (PlaceByOtherName(tree_, cache_, node)) return absl::OkStatus();
   tree_.MarkGone(node.node);
   return ErrnoError(ESTALE);
 }

@@ -21,6 +21,7 @@
 
 #include "cache/cache.h"
 #include "fuse/file_system.h"
+#include "fuse/host_locks.h"
 #include "fuse/injector.h"
 #include "fuse/notifier.h"
 #include "fuse/session.h"
@@ -29,6 +30,7 @@
 #include "tests/integration/watcher.h"
 #include "tests/rpc/host.h"
 #include "tests/rpc/proxy.h"
+#include "tests/support/temp_dir.h"
 
 namespace warmfs::testing {
 
@@ -67,7 +69,7 @@ class InjectionTest : public ::testing::Test {
   void ExpectTruth(const std::string& path);
 
   rpc::Host host_;
-  rpc::TempDir tmp_;
+  TempDir tmp_;
   std::unique_ptr<rpc::Proxy> proxy_;
   fuse::InjectorOptions injector_options_;
   std::unique_ptr<rpc::Remote> remote_;
@@ -75,6 +77,7 @@ class InjectionTest : public ::testing::Test {
   std::unique_ptr<cache::Cache> cache_;
   fuse::SteppedClock clock_;
   std::unique_ptr<fuse::FileSystem> fs_;
+  std::unique_ptr<fuse::HostLocks> locks_;
   std::unique_ptr<fuse::Session> session_;
   std::unique_ptr<fuse::Notifier> notifier_;
   std::unique_ptr<fuse::Injector> injector_;
