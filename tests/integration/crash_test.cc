@@ -137,7 +137,7 @@ TEST_F(CrashTest, KilledHostdIsWaitedForAndNothingIsLost) {
 TEST_F(CrashTest, CallsWaitForARestartedHostd) {
   StartHostd();
   WriteFile(Host("f"), "content");
-  Mount("ttl=0");
+  Mount("freshness=check,ttl=0");
   struct stat st;
   ASSERT_EQ(stat(Mnt("f").c_str(), &st), 0);
   EXPECT_EQ(hostd_.Stop(SIGTERM), 0);
@@ -156,7 +156,7 @@ TEST_F(CrashTest, CallsWaitForARestartedHostd) {
 TEST_F(CrashTest, AHostThatStaysAwayIsAnErrorAfterTheWait) {
   StartHostd();
   WriteFile(Host("f"), "content");
-  Mount("ttl=0,host_wait=300ms");
+  Mount("freshness=check,ttl=0,host_wait=300ms");
   struct stat st;
   ASSERT_EQ(stat(Mnt("f").c_str(), &st), 0);
   hostd_.Stop(SIGKILL);
@@ -172,7 +172,7 @@ TEST_F(CrashTest, AHostThatStaysAwayIsAnErrorAfterTheWait) {
 
 TEST_F(CrashTest, AConnectionThatWasIdleForLongerThanTheWaitStillWorks) {
   WriteFile(Host("f"), "content");
-  Mount("ttl=0,host_wait=200ms,workers=1");
+  Mount("freshness=check,ttl=0,host_wait=200ms,workers=1");
   struct stat st;
   ASSERT_EQ(stat(Mnt("f").c_str(), &st), 0);
   usleep(500'000);  // idleness is what is tested

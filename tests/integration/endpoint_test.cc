@@ -44,7 +44,7 @@ class EndpointTest : public MountTest {
     const std::string large(300'000, 'x');  // some blocks
     WriteFile(Host("of-the-host"), large);
     SetSource(endpoint);
-    Mount("ttl=0" + options);
+    Mount("freshness=check,ttl=0" + options);
     ASSERT_FALSE(HasFailure());
     EXPECT_EQ(ReadFile(Mnt("of-the-host")), large);
     WriteFile(Mnt("of-the-vm"), large + "y");
