@@ -47,9 +47,11 @@ absl::Status FileSystem::FinishNodeChange(const NodeView& node, Stamp begun,
     }
     return ErrnoError(error);
   }
-  // If it was not what we took it for, its new version tells the cache, and its
-  // new mtime tells the kernel.
-  tree_.EndChange(node.node, begun, &change, clock_.Now());
+  // If it was not what we took it for, its new version tells the cache, but the
+  // kernel would take the new mtime in a reply and keep its old pages.
+  const bool expected =
+      tree_.EndChange(node.node, begun, &change, clock_.Now());
+  if (!expected) invalidations_.pages(node.node);
   cache::Edit edit;
   edit.PutAttr(change.after);
   cache_.Commit(std::move(edit));

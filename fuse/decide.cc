@@ -58,9 +58,13 @@ void TakeName(const Known& known, const Event& event, Decision& d) {
 void DecideName(const Known& known, const Event& event, Standing dir,
                 Decision& d) {
   if (!Contradicts(known, event)) return;
-  // Or nothing has changed in the directory between our look and this one.
-  const bool certain = dir == Standing::kNewer ||
-                       (dir == Standing::kSame && !event.dir_attr.racy);
+  // The same as an event before this one told, which was newer than the reply
+  // with the names; or nothing has changed in the directory between our look and
+  // this one.
+  const bool by_event = known.dir && known.dir->told_by_event;
+  const bool certain =
+      dir == Standing::kNewer ||
+      (dir == Standing::kSame && (by_event || !event.dir_attr.racy));
   if (!known.names_by_reply || certain) return TakeName(known, event, d);
   if (event.own) return;
   d.doubt_names = true;

@@ -157,7 +157,7 @@ void InjectedCall::InvalidateAfter(const Invalidate& entry) {
 int InjectedCall::Perform(int root) {
   constexpr int kAttempts = 20;
   int error = PerformOnce(root);
-  for (int i = 1; error == ESTALE && i < kAttempts; ++i) {
+  for (int i = 1; i < kAttempts && (error == ESTALE || error == EAGAIN); ++i) {
     absl::SleepFor(absl::Milliseconds(1));
     error = PerformOnce(root);
   }
@@ -165,6 +165,13 @@ int InjectedCall::Perform(int root) {
 }
 
 int InjectedCall::PerformOnce(int root) const {
+  const int error = Call(root);
+  InjectedNames names(fs_);
+  for (NodeId node : plan_->TakeHeld()) names.Release(node);
+  return error;
+}
+
+int InjectedCall::Call(int root) const {
   switch (in_.kind) {
     case InjectionKind::kCreate:
       return Create(root);

@@ -54,6 +54,7 @@ class InjectedCall {
   bool Reach(NodeId dir, std::string& path);
   void PlanNames();
   int PerformOnce(int root) const;
+  int Call(int root) const;
   int Create(int root) const;
   int Rename(int root) const;
   int Change(int root) const;

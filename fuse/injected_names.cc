@@ -22,7 +22,10 @@ Entry InjectedNames::Bind(NodeId dir, std::string_view name, const Attr& object,
     auto entry = fs_.LookupInCache(*fs_.tree_.Look(dir), name, unknown);
     if (!unknown && entry.ok()) return *entry;
   }
-  const Tree::Bound bound = fs_.tree_.BindElsewhere(object);
+  // Elsewhere it may be seen as it is by now, so no one is given its past.
+  const auto record = fs_.cache_.GetNode(object.id);
+  const Tree::Bound bound =
+      fs_.tree_.BindElsewhere(record ? record->attr : object);
   Entry entry{.node = bound.node, .attr = fs_.ToVm(bound.attr)};
   entry.attr.nlink = std::max(1u, object.nlink);
   // The kernel takes one away, and an object with none left is gone to those
@@ -33,6 +36,10 @@ Entry InjectedNames::Bind(NodeId dir, std::string_view name, const Attr& object,
   }
   return entry;
 }
+
+void InjectedNames::Hold(NodeId node) { fs_.tree_.BeginChange(node); }
+
+void InjectedNames::Release(NodeId node) { fs_.tree_.CancelChange(node); }
 
 bool InjectedNames::Lives(const Attr& object) {
   const auto view = fs_.tree_.Look(fs_.tree_.Find(object.id));

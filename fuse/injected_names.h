@@ -6,6 +6,13 @@
 // be seen yet: the kernel is given a node for it that has no place in the tree
 // because of that, and may believe nothing of it for longer than the call.
 //
+// A reply to a change is believed by the kernel whatever it learnt meanwhile
+// (fuse_do_setattr, create_new_entry: no attribute version is compared). Newer
+// attributes that are told between such a reply and the end of the call would be
+// replaced by older ones, and a reader who asks just then would go by a size
+// of the past. So a node is held from the reply to the end of the call: the
+// applier waits for that as for a change of our own.
+//
 // Thread-safe. Takes FileSystem::apply_mu_, under which tree and cache agree.
 
 #ifndef WARMFS_FUSE_INJECTED_NAMES_H_
@@ -29,6 +36,9 @@ class InjectedNames {
              bool loses_link);
   // Nothing if the node is not known.
   std::optional<Entry> AttrOf(NodeId node);
+
+  void Hold(NodeId node);
+  void Release(NodeId node);
 
   // The object still has all the names that it had then.
   bool Lives(const Attr& object);

@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <utility>
+
 namespace warmfs::fuse {
 
 std::string_view HiddenName() {
@@ -52,6 +54,16 @@ std::optional<Attr> InjectionPlan::told(NodeId node) const {
   absl::MutexLock lock(&mu_);
   if (told_node_ != node) return std::nullopt;
   return told_;
+}
+
+void InjectionPlan::NoteHeld(NodeId node) const {
+  absl::MutexLock lock(&mu_);
+  held_.push_back(node);
+}
+
+std::vector<NodeId> InjectionPlan::TakeHeld() const {
+  absl::MutexLock lock(&mu_);
+  return std::exchange(held_, {});
 }
 
 void InjectionPlans::Show(std::shared_ptr<const InjectionPlan> plan) {

@@ -64,9 +64,15 @@ class InjectionPlan {
   void NoteTold(NodeId node, const Attr& attr) const;
   std::optional<Attr> told(NodeId node) const;
 
+  // Nodes that are held until the call ends (injected_names.h), one entry for
+  // each time.
+  void NoteHeld(NodeId node) const;
+  std::vector<NodeId> TakeHeld() const;
+
  private:
   std::vector<PlannedName> steps_, names_;
   mutable absl::Mutex mu_;
+  mutable std::vector<NodeId> held_ ABSL_GUARDED_BY(mu_);
   mutable NodeId told_node_ ABSL_GUARDED_BY(mu_) = 0;
   mutable Attr told_ ABSL_GUARDED_BY(mu_);
 };

@@ -61,12 +61,14 @@ void Notifier::Loop() {
       std::swap(batch, queue_);
       sent_ += batch.size();
     }
-    // Names first: who looks one up again is given attributes that are fresh.
-    for (const auto& [dir, name] : batch.entries) kernel_.entry(dir, name);
+    // Names last: the kernel ignores attributes in replies to what it asked
+    // before it was told to drop some, and who looks a name up again is to learn
+    // them.
     for (NodeId node : batch.pages) kernel_.pages(node);
     for (NodeId node : batch.attrs) {
       if (!batch.pages.contains(node)) kernel_.attr(node);
     }
+    for (const auto& [dir, name] : batch.entries) kernel_.entry(dir, name);
     for (const auto& then : batch.then) then();
   }
 }

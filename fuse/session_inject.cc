@@ -8,12 +8,16 @@
 //     look at whether they were invalidated meanwhile, so they get no time;
 //   - a reply to SETATTR with a new mtime would hide from the kernel that its
 //     pages are old. A hand has the attributes looked at first (a GETATTR,
-//     whose new mtime drops pages), and SETATTR is answered with just those.
+//     whose new mtime drops pages), and SETATTR is answered with just those, or
+//     not at all if there are others by now;
+//   - nobody learns newer attributes before the kernel has taken these
+//     (InjectedNames::Hold).
 
 #include <sys/stat.h>
 
 #include <cerrno>
 
+#include "fuse/decide.h"
 #include "fuse/injected_names.h"
 #include "fuse/injection_plan.h"
 #include "fuse/session_internal.h"
@@ -42,8 +46,10 @@ bool SameType(const Entry& entry, const Attr& object) {
   return ((entry.attr.mode ^ object.mode) & S_IFMT) == 0;
 }
 
-void ReplyObject(fuse_req_t req, const PlannedName& planned, const Attr& object,
+void ReplyObject(fuse_req_t req, const Asked& asked, const Attr& object,
                  bool looked_up) {
+  const PlannedName& planned = *asked.planned;
+  const InjectionPlan& plan = *asked.plan;
   if (planned.name == HiddenName()) {
     fuse_entry_param e =
         ToEntryParam({.node = kHiddenNode, .attr = HiddenAttr()});
@@ -53,16 +59,21 @@ void ReplyObject(fuse_req_t req, const PlannedName& planned, const Attr& object,
     return;
   }
   FileSystem& fs = Context(req).fs;
+  InjectedNames names(fs);
   const bool loses_link =
       planned.before.id == object.id && planned.after.id != object.id;
   const Entry entry =
-      InjectedNames(fs).Bind(planned.dir, planned.name, object, loses_link);
+      names.Bind(planned.dir, planned.name, object, loses_link);
   if (!SameType(entry, object)) {
     fs.Forget(entry.node, 1);
     return (void)fuse_reply_err(req, EIO);
   }
   fuse_entry_param e = ToEntryParam(entry);
-  if (!looked_up) e.attr_timeout = 0;
+  if (!looked_up) {
+    e.attr_timeout = 0;
+    names.Hold(entry.node);
+    plan.NoteHeld(entry.node);
+  }
   if (fuse_reply_entry(req, &e) == -ENOENT) fs.Forget(entry.node, 1);
 }
 
@@ -71,7 +82,7 @@ void Lookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
   if (asked.planned == nullptr) return Served(req).lookup(req, parent, name);
   const Attr& object = asked.planned->before;
   if (object.id.IsNull()) return (void)fuse_reply_err(req, ENOENT);
-  ReplyObject(req, *asked.planned, object, /*looked_up=*/true);
+  ReplyObject(req, asked, object, /*looked_up=*/true);
 }
 
 void GetAttr(fuse_req_t req, fuse_ino_t ino, fuse_file_info* fi) {
@@ -91,10 +102,17 @@ void SetAttr(fuse_req_t req, fuse_ino_t ino, struct stat* attr, int to_set,
   const auto plan = PlanOf(req);
   if (plan == nullptr) return Served(req).setattr(req, ino, attr, to_set, fi);
   Context(req).requests.Add(Op::kInjected);
-  const auto entry = InjectedNames(Context(req).fs).AttrOf(ino);
-  if (!entry) return (void)fuse_reply_err(req, ESTALE);
-  ReplyAttr(req,
-            Entry{.node = ino, .attr = plan->told(ino).value_or(entry->attr)});
+  InjectedNames names(Context(req).fs);
+  names.Hold(ino);
+  plan->NoteHeld(ino);
+  const auto now = names.AttrOf(ino);
+  if (!now) return (void)fuse_reply_err(req, ESTALE);
+  const auto told = plan->told(ino);
+  // An event came between: the kernel is to look once more.
+  if (told && !SameAttr(*told, now->attr)) {
+    return (void)fuse_reply_err(req, EAGAIN);
+  }
+  ReplyAttr(req, Entry{.node = ino, .attr = now->attr});
 }
 
 void Mknod(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode,
@@ -103,7 +121,7 @@ void Mknod(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode,
   if (asked.planned == nullptr) {
     return Served(req).mknod(req, parent, name, mode, device);
   }
-  ReplyObject(req, *asked.planned, asked.planned->after, /*looked_up=*/false);
+  ReplyObject(req, asked, asked.planned->after, /*looked_up=*/false);
 }
 
 void Mkdir(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode) {
@@ -111,7 +129,7 @@ void Mkdir(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode) {
   if (asked.planned == nullptr) {
     return Served(req).mkdir(req, parent, name, mode);
   }
-  ReplyObject(req, *asked.planned, asked.planned->after, /*looked_up=*/false);
+  ReplyObject(req, asked, asked.planned->after, /*looked_up=*/false);
 }
 
 void Symlink(fuse_req_t req, const char* target, fuse_ino_t parent,
@@ -120,7 +138,7 @@ void Symlink(fuse_req_t req, const char* target, fuse_ino_t parent,
   if (asked.planned == nullptr) {
     return Served(req).symlink(req, target, parent, name);
   }
-  ReplyObject(req, *asked.planned, asked.planned->after, /*looked_up=*/false);
+  ReplyObject(req, asked, asked.planned->after, /*looked_up=*/false);
 }
 
 void Link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char* name) {
@@ -128,7 +146,7 @@ void Link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char* name) {
   if (asked.planned == nullptr) {
     return Served(req).link(req, ino, parent, name);
   }
-  ReplyObject(req, *asked.planned, asked.planned->after, /*looked_up=*/false);
+  ReplyObject(req, asked, asked.planned->after, /*looked_up=*/false);
 }
 
 void Unlink(fuse_req_t req, fuse_ino_t parent, const char* name) {

@@ -1,4 +1,9 @@
 // Requests about names and attributes.
+//
+// The kernel believes the attributes in a reply to SETATTR or LINK whatever it
+// was told to drop meanwhile (fuse_do_setattr, create_new_entry), so they get no
+// time: the next look at them is answered without the host. Those of an object
+// that is new to the kernel get theirs: Session::InvalidateNode sees to them.
 
 #include <sys/stat.h>
 
@@ -52,7 +57,9 @@ void SetAttr(fuse_req_t req, fuse_ino_t ino, struct stat* attr, int to_set,
   if (to_set & (FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW)) {
     wanted.mtime = TimeToSet(to_set & FUSE_SET_ATTR_MTIME_NOW, attr->st_mtim);
   }
-  ReplyAttr(req, fs.SetAttr(Host(), ino, wanted));
+  absl::StatusOr<Entry> entry = fs.SetAttr(Host(), ino, wanted);
+  if (entry.ok()) entry->valid_for = absl::ZeroDuration();
+  ReplyAttr(req, entry);
 }
 
 void ReadLink(fuse_req_t req, fuse_ino_t ino) {
@@ -116,7 +123,9 @@ void Rename(fuse_req_t req, fuse_ino_t parent, const char* name,
 void Link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent,
           const char* name) {
   FileSystem& fs = Begin(req, Op::kLink);
-  ReplyEntry(req, fs.Link(Host(), ino, parent, name));
+  absl::StatusOr<Entry> entry = fs.Link(Host(), ino, parent, name);
+  if (entry.ok()) entry->valid_for = absl::ZeroDuration();
+  ReplyEntry(req, entry);
 }
 
 void StatFs(fuse_req_t req, fuse_ino_t ino) {

@@ -118,7 +118,6 @@ NodeView Tree::ViewOf(const Node& n) const {
   view.missed_events = n.missed_events;
   view.told_by_event = n.told_by_event;
   view.names_by_reply = n.names_by_reply;
-  view.changing = n.changes_under_way > 0;
   view.listing_entries = n.listing_entries;
   view.racy_read_at = n.racy_read_at;
   view.attr_fresh_at = FreshAt(n);

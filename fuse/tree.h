@@ -95,7 +95,6 @@ struct NodeView {
   bool told_by_event = false;  // the attributes are from the journal
   // Of a directory: its names were last told by a reply, not by the journal.
   bool names_by_reply = false;
-  bool changing = false;       // a change of our own is under way
 };
 
 class Tree {

@@ -152,6 +152,19 @@ TEST(DecideTest, AContradictionUnderOneChangeTimeIsAskedAboutWhileRacy) {
 }
 
 // One look at the directory serves a whole burst, so its attributes stay.
+// Several events are looked at together: all of them find the last state.
+TEST(DecideTest, AStateThatAnEarlierEventToldIsCertainForTheNext) {
+  Attr dir = DirAttr(kDir, 2);
+  dir.racy = true;
+  Known known = WithFile(FileAttr(kFile));
+  known.dir = KnownAttr{dir, /*told_by_event=*/true};
+  const Decision d =
+      Decide(known, Of(EventKind::kMovedTo, dir, FileAttr(kOther)));
+  EXPECT_EQ(d.name, Name::kSet);
+  EXPECT_TRUE(d.forget_old);
+  EXPECT_FALSE(d.doubt_names);
+}
+
 TEST(DecideTest, EventsAmongThemselvesAreInOrder) {
   Known known = WithoutFile();
   Attr dir = DirAttr(kDir, 2);

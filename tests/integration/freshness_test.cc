@@ -346,9 +346,7 @@ std::string Generation(int number, int lines) {
   return out;
 }
 
-// Disabled: under load, about one run in three reads a file as empty that is
-// being replaced. Known, not understood yet (docs/consistency.md).
-TEST_F(FreshTest, DISABLED_AnAtomicReplaceIsReadAsOneGeneration) {
+TEST_F(FreshTest, AnAtomicReplaceIsReadAsOneGeneration) {
   constexpr int kLines = 40'000;  // several blocks
   const auto replace = [&](int n) {
     WriteFile(Host("f.tmp"), Generation(n, kLines + n % 7));
