@@ -71,7 +71,6 @@ void Applier::AwaitOwnChanges(const Event& event) const {
 
 Applier::Subject Applier::LookUp(const Event& event) {
   Subject s{.event = &event};
-  // What no node knows was told by events, or long ago.
   const auto attr_of = [&](const FileId& id,
                            NodeId& node) -> std::optional<KnownAttr> {
     node = fs_.tree_.Find(id);
@@ -83,7 +82,7 @@ Applier::Subject Applier::LookUp(const Event& event) {
       return KnownAttr{view->attr, view->told_by_event};
     }
     if (auto record = fs_.cache_.GetNode(id)) {
-      return KnownAttr{record->attr, true};
+      return KnownAttr{record->attr, /*told_by_event=*/id == event.dir};
     }
     return std::nullopt;
   };
@@ -140,7 +139,8 @@ void Applier::Take(const Subject& s, const Decision& d, bool moves,
   if (d.take_entry) {
     edit.PutAttr(e.entry);
     if (!e.target.empty()) edit.PutTarget(e.entry, e.target);
-    fs_.tree_.ApplyEvent(e.entry, now);
+    // A listing that is under way may tell of it as it was.
+    if (fs_.tree_.ApplyEvent(e.entry, now) == 0) fs_.tree_.Touch(s.dir_node);
   }
   if (d.take_dir) {
     edit.PutAttr(e.dir_attr);

@@ -83,7 +83,12 @@ void DecideEntry(const Known& known, const Event& event, Decision& d) {
   const Attr& told = event.entry;
   const bool content = !event.own && (event.kind == EventKind::kModified ||
                                       event.kind == EventKind::kClosedWrite);
-  const Standing standing = Compare(known.entry, told);
+  Standing standing = Compare(known.entry, told);
+  // Of what the kernel does not hold it is not noted who told of it last: events
+  // mostly, and those are in order.
+  if (!known.entry_held && standing == Standing::kUnclear) {
+    standing = Standing::kNewer;
+  }
   switch (standing) {
     case Standing::kSame:
       // The same version twice: the second content of one tick of the clock.
@@ -103,6 +108,10 @@ void DecideEntry(const Known& known, const Event& event, Decision& d) {
     case Standing::kOlder:
     case Standing::kUnclear:
       if (event.own && standing == Standing::kOlder) break;
+      if (!known.entry_held) {
+        d.doubt_names = !event.dir.IsNull();
+        break;
+      }
       d.doubt_entry = true;
       d.drop_entry = content ? Drop::kAttrAndPages : Drop::kAttr;
       break;

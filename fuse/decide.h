@@ -12,7 +12,8 @@
 // reply told (told_by_event false, names_by_reply), the change time decides; a reply may have
 // overtaken the event. Where it cannot decide (two changes within one tick of
 // the host's clock, a clock that was set back), nothing is believed: the client
-// asks again. For the client's own echo an older state is the rule, not a doubt:
+// asks again (of a file that the kernel does not hold: by listing its directory,
+// if the event is older). For the client's own echo an older state is the rule, not a doubt:
 // the reply to its next change has come already.
 //
 // Stateless, thread-safe, no I/O.

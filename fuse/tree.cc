@@ -252,6 +252,11 @@ void Tree::ApplyListing(NodeId dir, absl::Span<DirEntry> entries, Stamp asked,
     Node* n = GetById(entry.attr.id);
     if (n == nullptr) continue;
     if (n->id == dir) continue;  // a host that lists a directory in itself
+    // An event crossed the answer, and which of the two is newer is not told.
+    if (n->changed > asked && n->told_by_event &&
+        n->attr.version() != entry.attr.version()) {
+      n->attr_uncertain = true;
+    }
     if (Update(*n, entry.attr, asked, at) == PageEffect::kInvalidate) {
       invalidate.push_back(n->id);
     }

@@ -128,14 +128,16 @@ void EventMaker::Named(const Watch& watch, const RawEvent& raw,
                        EventKind kind) {
   // Before the look, which notes what is there now.
   const FileId former = watches_.At({watch.id, raw.name});
-  const State& state = Look(watch, raw.name);
   Event event;
+  // Before the name: a directory that is newer than a client knows proves that
+  // what is told of the name is.
+  event.dir_attr = LookAtDirectory(watch);
+  const State& state = Look(watch, raw.name);
   event.kind = kind;
   event.directory = (raw.mask & IN_ISDIR) != 0;
   event.cookie = raw.cookie;
   event.dir = watch.id;
   event.name = raw.name;
-  event.dir_attr = LookAtDirectory(watch);
   event.entry = state.attr;
   event.target = state.target;
   if (event.directory) Left(former, event);

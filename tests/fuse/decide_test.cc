@@ -257,6 +257,20 @@ TEST(DecideTest, AnOlderContentOfSomebodyElseIsAskedAbout) {
   EXPECT_EQ(d.drop_entry, Drop::kAttrAndPages);
 }
 
+// A listing that the host made later came first. No node is there to be asked
+// about, so the directory is.
+TEST(DecideTest, AnOlderStateOfAFileThatTheKernelDoesNotHoldDoubtsItsDirectory) {
+  Known known = WithFile(FileAttr(kFile, 2));
+  known.entry_held = false;
+  const Decision d = Decide(
+      known, Of(EventKind::kCreated, DirAttr(kDir), FileAttr(kFile, 1)));
+  EXPECT_FALSE(d.take_entry);
+  EXPECT_TRUE(d.doubt_names);
+  EXPECT_TRUE(
+      Decide(known, Of(EventKind::kModified, DirAttr(kDir), FileAttr(kFile, 3)))
+          .take_entry);
+}
+
 TEST(DecideTest, AfterAnotherEventALaterOneIsNewerWhateverTheClock) {
   const Decision d = Decide(
       WithFile(FileAttr(kFile, 3), /*told_by_event=*/true),

@@ -93,7 +93,7 @@ class MountTest : public ::testing::Test {
   // a disk that is too slow: each may cost a fetch that would not be needed.
   uint64_t Dropped();
 
-  // A file made on the host, as soon as the mount shows it.
+  // A file made on the host, once the mount shows it with all of its content.
   void WriteHost(const std::string& name, const std::string& content);
 
   // A tree of `directories` x `files` files of varied small sizes on the host,
