@@ -5,7 +5,9 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <memory>
 #include <optional>
+#include <tuple>
 
 namespace warmfs::hostd {
 namespace {
@@ -161,13 +163,23 @@ void EventMaker::Left(const FileId& child, const Event& event) {
 }
 
 void EventMaker::OfDirectoryItself(const Watch& watch, const RawEvent& raw) {
-  if ((raw.mask & IN_ATTRIB) == 0 || ParentTells(watch)) return;
+  if ((raw.mask & IN_ATTRIB) == 0) return;
+  if (ParentTells(watch)) return TellAsParent(watch, raw);
   Event event;
   event.kind = EventKind::kAttributes;
   event.directory = true;
   event.dir = watch.id;
   event.dir_attr = LookAtDirectory(watch);
   Emit(std::move(event), raw.end);
+}
+
+// What inotify has told the parent's watch already.
+void EventMaker::TellAsParent(const Watch& watch, const RawEvent& raw) {
+  if (watches_.ParentsAreTold()) return;
+  RawEvent named = raw;
+  std::shared_ptr<const Watch> parent;
+  std::tie(parent, named.name) = watches_.ParentOf(watch.id);
+  if (parent != nullptr) Named(*parent, named, EventKind::kAttributes);
 }
 
 // A watched parent on the same file system; a mount's root has none.

@@ -53,6 +53,7 @@ class EventMaker {
   void Handle(const RawEvent& raw);
   void Named(const Watch& watch, const RawEvent& raw, EventKind kind);
   void OfDirectoryItself(const Watch& watch, const RawEvent& raw);
+  void TellAsParent(const Watch& watch, const RawEvent& raw);
   void OfFileItself(const Watch& watch, const RawEvent& raw, EventKind kind);
   void Gone(const Watch& watch);
   void Overflow();
