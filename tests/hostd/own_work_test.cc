@@ -142,6 +142,28 @@ TEST_P(OwnWorkTest, ByEffectsOfAnUnprivilegedHost) {
   });
 }
 
+// Beyond the bound the oldest writer goes: it is closed for the client as well.
+TEST_P(OwnWorkTest, AWriterThatGoesForAnotherIsClosedByItsClient) {
+  if (kind_ != SourceKind::kInotify) GTEST_SKIP() << "it may have inotify only";
+  ASSERT_EQ(chmod(root_.c_str(), 0777), 0);
+  export_.reset();  // a fork has no threads
+  RunUnprivileged([&] {
+    Reopen({});
+    Lease("");
+    for (size_t i = 0; i < ClientState::kMaxWriters + 2; ++i) {
+      ASSERT_EQ(Create("", "f" + std::to_string(i), S_IFREG | 0444).error, 0);
+    }
+    const std::vector<Event> events = Events();
+    std::vector<std::string> closed;
+    for (const Event& event : events) {
+      EXPECT_TRUE(event.own) << Describe(event);
+      if (event.kind == EventKind::kClosedWrite) closed.push_back(event.name);
+    }
+    EXPECT_THAT(closed, ElementsAre("f0", "f1"));
+    export_.reset();
+  });
+}
+
 TEST_P(OwnWorkTest, TheSameEventIsAnothersToAnotherClient) {
   Lease("");
   const JournalPos start = seen_;
