@@ -120,7 +120,7 @@ void EventMaker::Handle(const RawEvent& raw) {
   if (!raw.name.empty()) {
     Named(*watch, raw, *kind);
   } else if (watch->directory) {
-    OfDirectoryItself(*watch, raw);
+    OfDirectoryItself(*watch, raw, *kind);
   } else {
     OfFileItself(*watch, raw, *kind);
   }
@@ -162,9 +162,10 @@ void EventMaker::Left(const FileId& child, const Event& event) {
   }
 }
 
-void EventMaker::OfDirectoryItself(const Watch& watch, const RawEvent& raw) {
-  if ((raw.mask & IN_ATTRIB) == 0) return;
-  if (ParentTells(watch)) return TellAsParent(watch, raw);
+void EventMaker::OfDirectoryItself(const Watch& watch, const RawEvent& raw,
+                                   EventKind kind) {
+  if (ParentTells(watch)) return TellAsParent(watch, raw, kind);
+  if (kind != EventKind::kAttributes) return;
   Event event;
   event.kind = EventKind::kAttributes;
   event.directory = true;
@@ -174,12 +175,14 @@ void EventMaker::OfDirectoryItself(const Watch& watch, const RawEvent& raw) {
 }
 
 // What inotify has told the parent's watch already.
-void EventMaker::TellAsParent(const Watch& watch, const RawEvent& raw) {
-  if (watches_.ParentsAreTold()) return;
+void EventMaker::TellAsParent(const Watch& watch, const RawEvent& raw,
+                              EventKind kind) {
+  // That it is deleted is told by its name.
+  if (watches_.ParentsAreTold() || LookAtDirectory(watch).id.IsNull()) return;
   RawEvent named = raw;
   std::shared_ptr<const Watch> parent;
   std::tie(parent, named.name) = watches_.ParentOf(watch.id);
-  if (parent != nullptr) Named(*parent, named, EventKind::kAttributes);
+  if (parent != nullptr) Named(*parent, named, kind);
 }
 
 // A watched parent on the same file system; a mount's root has none.

@@ -300,11 +300,15 @@ void FanotifySource::TellMove(const FanotifyRecord& record) {
 // Its own watch tells; before it has one, its name, as inotify does.
 void FanotifySource::TellOfDirectory(const FanotifyRecord& record) {
   const int own = Find(record.dir);
-  const uint32_t mask = record.mask & (IN_ATTRIB | IN_ISDIR);
-  if ((mask & IN_ATTRIB) == 0) return;
-  if (own >= 0) return Queue(own, mask);
   const auto it = new_dirs_.find(View(record.dir));
-  if (it != new_dirs_.end()) Queue(it->second.first, mask, it->second.second);
+  for (const uint32_t bit : {IN_MODIFY, IN_ATTRIB}) {
+    if ((record.mask & bit) == 0) continue;
+    if (own >= 0) {
+      Queue(own, bit | IN_ISDIR);
+    } else if (it != new_dirs_.end()) {
+      Queue(it->second.first, bit | IN_ISDIR, it->second.second);
+    }
+  }
 }
 
 void FanotifySource::TellOne(const FanotifyRecord& record, uint32_t bit,

@@ -120,6 +120,23 @@ TEST_P(EventTest, ADirectoryOfItsOwn) {
   EXPECT_EQ(Next(seen_).watches, 1u);
 }
 
+// The kernel calls it modified when nothing but the mtime is set.
+TEST_P(EventTest, TheTimeOfADirectoryIsSet) {
+  MakeDir("d");
+  Lease("");
+  const timespec times[] = {{0, UTIME_OMIT}, {1, 0}};
+  ASSERT_EQ(utimensat(AT_FDCWD, Host("d").c_str(), times, 0), 0);
+  EXPECT_THAT(Lines(), ElementsAre("modified d/"));
+}
+
+TEST_P(EventTest, AnEmptyDirectoryIsReplaced) {
+  MakeDir("d");
+  MakeDir("g");
+  Lease("");
+  fs::rename(Host("d"), Host("g"));
+  EXPECT_THAT(Lines(), ElementsAre("moved_from d/#", "moved_to g/#"));
+}
+
 TEST_P(EventTest, WhatHappensInAChildThatWasNeverListed) {
   MakeDir("d");
   Lease("");
