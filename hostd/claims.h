@@ -62,7 +62,7 @@ struct Claim {
 
 class Claims {
  public:
-  explicit Claims(const WatchSource& source) : source_(source) {}
+  explicit Claims(WatchSource& source) : source_(source) {}
 
   // Of a claim: nothing else is known of it outside.
   using Ticket = uint64_t;
@@ -84,7 +84,7 @@ class Claims {
     uint64_t end = UINT64_MAX;  // while it lives
   };
 
-  const WatchSource& source_;
+  WatchSource& source_;
   mutable absl::Mutex mu_;                      // before the source's own
   std::list<Span> spans_ ABSL_GUARDED_BY(mu_);  // begin does not fall
   Ticket last_ticket_ ABSL_GUARDED_BY(mu_) = 0;

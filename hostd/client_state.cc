@@ -24,9 +24,9 @@ UniqueFd ClientState::Orphan(const FileId& id) const {
   return orphans_.Duplicate(id);
 }
 
-void ClientState::KeepWriter(const FileId& id, UniqueFd fd) {
+FdShelf::Gone ClientState::KeepWriter(const FileId& id, UniqueFd fd) {
   absl::MutexLock lock(&mu_);
-  writers_.Keep(id, std::move(fd));
+  return writers_.Keep(id, std::move(fd));
 }
 
 UniqueFd ClientState::Writer(const FileId& id) const {

@@ -43,7 +43,9 @@ class ClientState {
   // A duplicate of the descriptor, empty if there is none.
   UniqueFd Orphan(const FileId& id) const ABSL_LOCKS_EXCLUDED(mu_);
 
-  void KeepWriter(const FileId& id, UniqueFd fd) ABSL_LOCKS_EXCLUDED(mu_);
+  // The writer that goes for it: closing it is an event (own_work.h).
+  [[nodiscard]] FdShelf::Gone KeepWriter(const FileId& id, UniqueFd fd)
+      ABSL_LOCKS_EXCLUDED(mu_);
   UniqueFd Writer(const FileId& id) const ABSL_LOCKS_EXCLUDED(mu_);
 
   // Those that have a writer.

@@ -5,7 +5,9 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <memory>
 #include <optional>
+#include <tuple>
 
 namespace warmfs::hostd {
 namespace {
@@ -118,7 +120,7 @@ void EventMaker::Handle(const RawEvent& raw) {
   if (!raw.name.empty()) {
     Named(*watch, raw, *kind);
   } else if (watch->directory) {
-    OfDirectoryItself(*watch, raw);
+    OfDirectoryItself(*watch, raw, *kind);
   } else {
     OfFileItself(*watch, raw, *kind);
   }
@@ -162,14 +164,27 @@ void EventMaker::Left(const FileId& child, const Event& event) {
   }
 }
 
-void EventMaker::OfDirectoryItself(const Watch& watch, const RawEvent& raw) {
-  if ((raw.mask & IN_ATTRIB) == 0 || ParentTells(watch)) return;
+void EventMaker::OfDirectoryItself(const Watch& watch, const RawEvent& raw,
+                                   EventKind kind) {
+  if (ParentTells(watch)) return TellAsParent(watch, raw, kind);
+  if (kind != EventKind::kAttributes) return;
   Event event;
   event.kind = EventKind::kAttributes;
   event.directory = true;
   event.dir = watch.id;
   event.dir_attr = LookAtDirectory(watch);
   Emit(std::move(event), raw.end);
+}
+
+// What inotify has told the parent's watch already.
+void EventMaker::TellAsParent(const Watch& watch, const RawEvent& raw,
+                              EventKind kind) {
+  // That it is deleted is told by its name.
+  if (watches_.ParentsAreTold() || LookAtDirectory(watch).id.IsNull()) return;
+  RawEvent named = raw;
+  std::shared_ptr<const Watch> parent;
+  std::tie(parent, named.name) = watches_.ParentOf(watch.id);
+  if (parent != nullptr) Named(*parent, named, kind);
 }
 
 // A watched parent on the same file system; a mount's root has none.

@@ -52,7 +52,9 @@ class EventMaker {
 
   void Handle(const RawEvent& raw);
   void Named(const Watch& watch, const RawEvent& raw, EventKind kind);
-  void OfDirectoryItself(const Watch& watch, const RawEvent& raw);
+  void OfDirectoryItself(const Watch& watch, const RawEvent& raw,
+                         EventKind kind);
+  void TellAsParent(const Watch& watch, const RawEvent& raw, EventKind kind);
   void OfFileItself(const Watch& watch, const RawEvent& raw, EventKind kind);
   void Gone(const Watch& watch);
   void Overflow();

@@ -170,7 +170,7 @@ CreateReply Export::Create(ClientState& client,
   reply.entry = entry.attr;
   reply.dir = ChangeOf(dir);
   if (made && entry.attr.IsRegular() && tree_.NeedsWriter(request.mode)) {
-    client.KeepWriter(entry.attr.id, std::move(entry.fd));
+    KeepWriter(watcher_.get(), client, entry.attr.id, std::move(entry.fd));
   }
   return reply;
 }

@@ -51,13 +51,13 @@ int SetSize(int fd, uint64_t size) {
 }
 
 // The VM may have the file open for more than its new mode allows hostd.
-void KeepReachable(const Tree& tree, ClientState& client, const Node& node,
-                   const SetAttrRequest& request) {
+void KeepReachable(const Tree& tree, Watcher* watcher, ClientState& client,
+                   const Node& node, const SetAttrRequest& request) {
   if (!request.mode || !node.attr.IsRegular()) return;
   if (!tree.NeedsWriter(*request.mode)) return;
   UniqueFd fd;
   if (tree.OpenFile(client, node, O_RDWR, &fd) == 0) {
-    client.KeepWriter(node.attr.id, std::move(fd));
+    KeepWriter(watcher, client, node.attr.id, std::move(fd));
   }
 }
 
@@ -134,7 +134,7 @@ ChangeReply Export::SetAttr(ClientState& client,
   }
   if (error != 0) return Failed<ChangeReply>(error);
   own.BeginOn(node.attr.id, request.node.path);
-  KeepReachable(tree_, client, node, request);
+  KeepReachable(tree_, watcher_.get(), client, node, request);
   OwnershipRequest ownership{request.uid, request.gid, request.mode};
   if (ownership.mode) *ownership.mode &= 07777;
   const int fd = node.fd.get();

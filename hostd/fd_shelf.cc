@@ -7,22 +7,26 @@
 
 namespace warmfs::hostd {
 
-FdSlot FdShelf::MakeRoom() {
+FdSlot FdShelf::MakeRoom(Gone* gone) {
   FdSlot slot;
   if (size() < capacity_) slot = FdSlot(budget_);
   if (!slot && size() > 0) {
-    Drop(FileId(oldest_first_.front().id));  // a copy: the item goes
+    Item& oldest = oldest_first_.front();
+    *gone = {oldest.id, std::move(oldest.held.fd)};
+    Drop(gone->id);
     slot = FdSlot(budget_);
   }
   return slot;
 }
 
-void FdShelf::Keep(const FileId& id, UniqueFd fd) {
-  if (by_id_.contains(id)) return;
-  FdSlot slot = MakeRoom();
-  if (!slot) return;
+FdShelf::Gone FdShelf::Keep(const FileId& id, UniqueFd fd) {
+  Gone gone;
+  if (by_id_.contains(id)) return gone;
+  FdSlot slot = MakeRoom(&gone);
+  if (!slot) return gone;
   oldest_first_.push_back({id, {std::move(slot), std::move(fd)}});
   by_id_[id] = std::prev(oldest_first_.end());
+  return gone;
 }
 
 UniqueFd FdShelf::Duplicate(const FileId& id) const {

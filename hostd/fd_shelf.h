@@ -20,8 +20,14 @@ class FdShelf {
   FdShelf(size_t capacity, FdBudget& budget)
       : capacity_(capacity), budget_(budget) {}
 
-  // Keeps one descriptor for each id: the one that is there already stays.
-  void Keep(const FileId& id, UniqueFd fd);
+  struct Gone {
+    FileId id;
+    UniqueFd fd;
+  };
+
+  // Keeps one descriptor for each id: the one that is there already stays. What
+  // goes for it, to be closed by the caller; without a descriptor if nothing.
+  Gone Keep(const FileId& id, UniqueFd fd);
   // A duplicate; empty if there is none.
   UniqueFd Duplicate(const FileId& id) const;
   void Drop(const FileId& id);
@@ -35,7 +41,7 @@ class FdShelf {
   };
 
   // Takes a slot, at the price of the oldest if need be.
-  FdSlot MakeRoom();
+  FdSlot MakeRoom(Gone* gone);
 
   const size_t capacity_;
   FdBudget& budget_;

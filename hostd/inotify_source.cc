@@ -60,7 +60,7 @@ uint64_t InotifySource::Queued() const {
              : 0;
 }
 
-uint64_t InotifySource::Mark() const {
+uint64_t InotifySource::Mark() {
   absl::MutexLock lock(&mu_);
   return taken_ + Queued();
 }

@@ -28,7 +28,7 @@ class InotifySource final : public WatchSource {
 
   int Add(int fd, bool directory, int* number) override;
   void Remove(int number) override;
-  uint64_t Mark() const ABSL_LOCKS_EXCLUDED(mu_) override;
+  uint64_t Mark() ABSL_LOCKS_EXCLUDED(mu_) override;
   void Wait(absl::Duration timeout) override;
   void Wake() override;
   void Take(std::vector<RawEvent>* out) ABSL_LOCKS_EXCLUDED(mu_) override;
@@ -44,7 +44,7 @@ class InotifySource final : public WatchSource {
   const UniqueFd inotify_;
   const UniqueFd wake_;
   const std::unique_ptr<char[]> buffer_;
-  mutable absl::Mutex mu_;
+  absl::Mutex mu_;
   uint64_t taken_ ABSL_GUARDED_BY(mu_) = 0;
 };
 

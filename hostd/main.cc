@@ -17,6 +17,7 @@
 
 #include "absl/status/status.h"
 #include "hostd/export.h"
+#include "hostd/fanotify_source.h"
 #include "hostd/inotify_source.h"
 #include "hostd/limits.h"
 #include "hostd/server.h"
@@ -48,7 +49,10 @@ struct Options {
   const bool not_found = absl::IsNotFound(status);
   const bool usage = absl::IsInvalidArgument(status);
   const bool denied = absl::IsPermissionDenied(status);
-  Die(usage ? EX_USAGE : not_found ? EX_NOINPUT : denied ? EX_NOPERM : EX_OSERR,
+  Die(usage       ? EX_USAGE
+      : not_found ? EX_NOINPUT
+      : denied    ? EX_NOPERM
+                  : EX_OSERR,
       std::string(status.message()));
 }
 
@@ -74,9 +78,11 @@ void Parse(int argc, char** argv, Options& o) {
                "Serve one client on standard input and output (what ssh: and "
                "exec: endpoints start)");
   app.add_option("--watch", o.watch,
-                 "How changes of files are heard of, for leases: off means "
-                 "none are granted, and clients ask again and again")
-      ->check(CLI::IsMember({"inotify", "off"}))
+                 "How changes of files are heard of, for leases: inotify needs "
+                 "no rights; fanotify needs CAP_SYS_ADMIN and has no limit of "
+                 "watches; off means no leases, and clients ask again and "
+                 "again")
+      ->check(CLI::IsMember({"inotify", "fanotify", "off"}))
       ->capture_default_str();
   app.add_option("--max-watches", o.max_watches,
                  "Directories watched for each export at most; 0 for as many "
@@ -112,8 +118,8 @@ void Parse(int argc, char** argv, Options& o) {
 ExportOptions ParseExport(const std::string& text) {
   const size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
-    Die(EX_USAGE, fmt::format("--export '{}': write NAME=DIR or NAME=DIR:ro",
-                              text));
+    Die(EX_USAGE,
+        fmt::format("--export '{}': write NAME=DIR or NAME=DIR:ro", text));
   }
   ExportOptions e{.name = text.substr(0, equals),
                   .directory = text.substr(equals + 1),
@@ -153,9 +159,15 @@ UniqueFd BlockSignals() {
   return UniqueFd(signalfd(-1, &set, SFD_CLOEXEC));
 }
 
-// A daemon that cannot watch serves all the same.
-std::unique_ptr<WatchSource> MakeSource(const Options& o) {
+// A daemon that cannot watch serves all the same, unless it was told how to.
+std::unique_ptr<WatchSource> MakeSource(const Options& o,
+                                        const std::string& directory) {
   if (o.watch == "off") return nullptr;
+  if (o.watch == "fanotify") {
+    auto source = FanotifySource::Create(directory);
+    if (!source.ok()) Die(source.status());
+    return *std::move(source);
+  }
   auto source = InotifySource::Create();
   if (source.ok()) return *std::move(source);
   spdlog::warn("no leases: {}", std::string(source.status().message()));
@@ -179,7 +191,7 @@ void OpenExports(const Options& o, Service& service) {
       }
     }
     const std::string directory = options.directory;
-    options.source = MakeSource(o);
+    options.source = MakeSource(o, directory);
     options.watch = WatchOptions(o);
     auto exported = Export::Open(std::move(options));
     if (!exported.ok()) Die(exported.status());

@@ -49,6 +49,15 @@ class OwnWork {
   std::optional<Claims::Ticket> ticket_;
 };
 
+// Keeps a writer for the client. The one that goes for it is closed under a
+// claim of its own.
+inline void KeepWriter(Watcher* watcher, ClientState& client, const FileId& id,
+                       UniqueFd fd) {
+  OwnWork own(watcher, client);
+  const FdShelf::Gone gone = client.KeepWriter(id, std::move(fd));
+  if (gone.fd) own.BeginOn(gone.id, "", KindBit(EventKind::kClosedWrite));
+}
+
 }  // namespace warmfs::hostd
 
 #endif  // WARMFS_HOSTD_OWN_WORK_H_

@@ -40,13 +40,24 @@ class WatchSource {
   virtual int Add(int fd, bool directory, int* number) = 0;
   // What it has queued stays queued; IN_IGNORED follows.
   virtual void Remove(int number) = 0;
-  virtual uint64_t Mark() const = 0;
+  virtual uint64_t Mark() = 0;
 
   // Until something is queued, Wake was called, or `timeout` is over.
   virtual void Wait(absl::Duration timeout) = 0;
   virtual void Wake() = 0;
   // Appends all that is queued at the time of the call, and does not wait.
   virtual void Take(std::vector<RawEvent>* out) = 0;
+
+  // What is not the same for all of them.
+  struct Ways {
+    // Like events between two marks may be told as one, in the first one's
+    // place.
+    bool merges = false;
+    // What is done to a watched directory's attributes is told to a watch on
+    // its parent as well, by name and ahead.
+    bool tells_parents = true;
+  };
+  virtual Ways ways() const { return {}; }
 };
 
 }  // namespace warmfs::hostd

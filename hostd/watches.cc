@@ -158,6 +158,17 @@ FileId Watches::At(const Place& place) const {
   return it == places_.end() ? FileId() : it->second;
 }
 
+std::pair<std::shared_ptr<const Watch>, std::string> Watches::ParentOf(
+    const FileId& id) const {
+  absl::MutexLock lock(&mu_);
+  const auto it = by_id_.find(id);
+  if (it == by_id_.end()) return {};
+  const Place& place = it->second.place;
+  const auto parent = by_id_.find(place.first);
+  if (parent == by_id_.end()) return {};
+  return {parent->second.watch, place.second};
+}
+
 bool Watches::DropLocked(const FileId& id) {
   const auto it = by_id_.find(id);
   if (it == by_id_.end()) return false;

@@ -79,6 +79,13 @@ class Watches {
   // The directory that was last seen there, null if none.
   FileId At(const Place& place) const ABSL_LOCKS_EXCLUDED(mu_);
 
+  // The watched directory where a watched one was last seen, and its name
+  // there; null if none.
+  std::pair<std::shared_ptr<const Watch>, std::string> ParentOf(
+      const FileId& id) const ABSL_LOCKS_EXCLUDED(mu_);
+  // The source's own way of it.
+  bool ParentsAreTold() const { return source_.ways().tells_parents; }
+
   // False: it was not watched.
   bool Drop(const FileId& id) ABSL_LOCKS_EXCLUDED(mu_);
   // The directories that are not beneath the root any more. All of them are

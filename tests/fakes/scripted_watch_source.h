@@ -70,7 +70,7 @@ class ScriptedWatchSource final : public WatchSource {
       return QueueLocked({.watch = number, .mask = IN_IGNORED});
     }
   }
-  uint64_t Mark() const override {
+  uint64_t Mark() override {
     absl::MutexLock lock(&mu_);
     return position_;
   }

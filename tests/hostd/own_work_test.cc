@@ -16,7 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::ElementsAre;
 
-class OwnWorkTest : public WatchTest {
+class OwnWorkTest : public EachSourceTest {
  protected:
   // Everything since the last call is the client's, and was told.
   void ExpectOwn(const std::string& what) {
@@ -29,7 +29,12 @@ class OwnWorkTest : public WatchTest {
   ClientState other_{budget_};
 };
 
-TEST_F(OwnWorkTest, AllChangesOfNames) {
+INSTANTIATE_TEST_SUITE_P(Sources, OwnWorkTest,
+                         testing::Values(SourceKind::kInotify,
+                                         SourceKind::kFanotify),
+                         [](const auto& info) { return NameOf(info.param); });
+
+TEST_P(OwnWorkTest, AllChangesOfNames) {
   MakeDir("d");
   Lease("");
   Lease("d");
@@ -69,7 +74,7 @@ TEST_F(OwnWorkTest, AllChangesOfNames) {
   ExpectOwn("rmdir");
 }
 
-TEST_F(OwnWorkTest, AllChangesOfFiles) {
+TEST_P(OwnWorkTest, AllChangesOfFiles) {
   WriteHost("f", "hello");
   WriteHost("g", "");
   Lease("");
@@ -103,7 +108,7 @@ TEST_F(OwnWorkTest, AllChangesOfFiles) {
 }
 
 // A lock opens its file for writing, and closes it.
-TEST_F(OwnWorkTest, Locks) {
+TEST_P(OwnWorkTest, Locks) {
   WriteHost("f", "x");
   Lease("");
   LockRequest lock{.node = Ref("f"), .owner = 1};
@@ -116,7 +121,8 @@ TEST_F(OwnWorkTest, Locks) {
 }
 
 // What an unprivileged hostd does beyond the call: overlays, writers kept.
-TEST_F(OwnWorkTest, ByEffectsOfAnUnprivilegedHost) {
+TEST_P(OwnWorkTest, ByEffectsOfAnUnprivilegedHost) {
+  if (kind_ != SourceKind::kInotify) GTEST_SKIP() << "it may have inotify only";
   ASSERT_EQ(chmod(root_.c_str(), 0777), 0);
   export_.reset();  // a fork has no threads
   RunUnprivileged([&] {
@@ -136,7 +142,29 @@ TEST_F(OwnWorkTest, ByEffectsOfAnUnprivilegedHost) {
   });
 }
 
-TEST_F(OwnWorkTest, TheSameEventIsAnothersToAnotherClient) {
+// Beyond the bound the oldest writer goes: it is closed for the client as well.
+TEST_P(OwnWorkTest, AWriterThatGoesForAnotherIsClosedByItsClient) {
+  if (kind_ != SourceKind::kInotify) GTEST_SKIP() << "it may have inotify only";
+  ASSERT_EQ(chmod(root_.c_str(), 0777), 0);
+  export_.reset();  // a fork has no threads
+  RunUnprivileged([&] {
+    Reopen({});
+    Lease("");
+    for (size_t i = 0; i < ClientState::kMaxWriters + 2; ++i) {
+      ASSERT_EQ(Create("", "f" + std::to_string(i), S_IFREG | 0444).error, 0);
+    }
+    const std::vector<Event> events = Events();
+    std::vector<std::string> closed;
+    for (const Event& event : events) {
+      EXPECT_TRUE(event.own) << Describe(event);
+      if (event.kind == EventKind::kClosedWrite) closed.push_back(event.name);
+    }
+    EXPECT_THAT(closed, ElementsAre("f0", "f1"));
+    export_.reset();
+  });
+}
+
+TEST_P(OwnWorkTest, TheSameEventIsAnothersToAnotherClient) {
   Lease("");
   const JournalPos start = seen_;
   Create("", "f", S_IFREG | 0644);
@@ -145,7 +173,7 @@ TEST_F(OwnWorkTest, TheSameEventIsAnothersToAnotherClient) {
   for (const Event& event : EventsOf(other_)) EXPECT_FALSE(event.own);
 }
 
-TEST_F(OwnWorkTest, LookingCausesNoEvents) {
+TEST_P(OwnWorkTest, LookingCausesNoEvents) {
   WriteHost("f", "hello");
   fs::create_hard_link(Host("f"), Host("g"));
   MakeDir("d");
@@ -163,7 +191,7 @@ TEST_F(OwnWorkTest, LookingCausesNoEvents) {
   EXPECT_TRUE(Events().empty());
 }
 
-TEST_F(OwnWorkTest, AFailedChangeClaimsNothing) {
+TEST_P(OwnWorkTest, AFailedChangeClaimsNothing) {
   WriteHost("f", "x");
   Lease("");
   EXPECT_EQ(Remove("", "missing").error, ENOENT);
@@ -176,7 +204,7 @@ TEST_F(OwnWorkTest, AFailedChangeClaimsNothing) {
 
 // Two clients and a program of the host, at once, each on names of its own and
 // all on one directory: everybody's events are told right, to both clients.
-TEST_F(OwnWorkTest, TwoClientsAndTheHostAtOnce) {
+TEST_P(OwnWorkTest, TwoClientsAndTheHostAtOnce) {
   constexpr int kRounds = 300;
   MakeDir("d");
   Lease("");

@@ -26,8 +26,13 @@ std::unique_ptr<Export> WatchTest::OpenWatched(
   return *std::move(opened);
 }
 
+void WatchTest::SetUp() {
+  if (const std::string why = WhyNot(kind_); !why.empty()) GTEST_SKIP() << why;
+  Reopen({});
+}
+
 void WatchTest::Reopen(const WatcherOptions& options) {
-  auto source = InotifySource::Create();
+  auto source = MakeSource(kind_, root_);
   ASSERT_TRUE(source.ok()) << source.status();
   export_ = OpenWatched(*std::move(source), options);
   seen_ = export_->head();

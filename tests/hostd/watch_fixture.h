@@ -9,14 +9,16 @@
 #include <string_view>
 #include <vector>
 
-#include "hostd/inotify_source.h"
 #include "tests/hostd/export_fixture.h"
+#include "tests/hostd/sources.h"
 
 namespace warmfs::hostd {
 
 class WatchTest : public ExportTest {
  protected:
-  WatchTest() { Reopen({}); }
+  explicit WatchTest(SourceKind kind = SourceKind::kInotify) : kind_(kind) {}
+  // Skips by name where the source cannot be had.
+  void SetUp() override;
 
   // Without the journal and the leases from before.
   void Reopen(const WatcherOptions& options);
@@ -39,8 +41,16 @@ class WatchTest : public ExportTest {
   NextReply Next(const JournalPos& after, uint32_t wait_ms = 0,
                  uint32_t most = 4096) const;
 
+  const SourceKind kind_;
   JournalPos seen_;
   std::map<FileId, std::string> paths_;
+};
+
+// What is to hold with each of the host's own sources.
+class EachSourceTest : public WatchTest,
+                       public testing::WithParamInterface<SourceKind> {
+ protected:
+  EachSourceTest() : WatchTest(GetParam()) {}
 };
 
 }  // namespace warmfs::hostd

@@ -23,6 +23,7 @@ void Hostd::Start() {
   if (!options_.token_file.empty()) {
     argv.insert(argv.end(), {"--token-file", options_.token_file});
   }
+  if (!options_.watch.empty()) argv.push_back("--watch=" + options_.watch);
   pid_ = testing::Start(argv, log_);
   // A socket file may be that of a daemon that is dead.
   Await("the daemon",

@@ -16,6 +16,7 @@ struct HostdOptions {
   std::string directory;
   std::string listen;      // an endpoint
   std::string token_file;  // for endpoints that need one
+  std::string watch;       // --watch, if not the default
 };
 
 class Hostd {

@@ -59,11 +59,15 @@ UniqueFd HostdProcess::Connect() {
 }
 
 uint64_t HostdProcess::ResidentBytes() const {
+  return Field("VmRSS:") * 1024;
+}
+
+uint64_t HostdProcess::Field(const std::string& name) const {
   std::ifstream in("/proc/" + std::to_string(pid_) + "/status");
   std::string word;
   while (in >> word) {
-    uint64_t kib = 0;
-    if (word == "VmRSS:" && in >> kib) return kib * 1024;
+    uint64_t value = 0;
+    if (word == name && in >> value) return value;
   }
   ADD_FAILURE() << "the daemon is gone";
   return 0;

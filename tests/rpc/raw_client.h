@@ -32,6 +32,8 @@ class HostdProcess {
 
   UniqueFd Connect();
   uint64_t ResidentBytes() const;
+  // Of /proc/PID/status, as "Threads:".
+  uint64_t Field(const std::string& name) const;
   // Also false when it has crashed.
   bool Running() const;
   const TempDir& root() const { return root_; }
