@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <utility>
 
+#include "absl/time/clock.h"
+
 namespace warmfs::hostd {
 namespace {
 
@@ -33,11 +35,18 @@ Journal::Journal(Limits limits) : limits_(limits) {
 void Journal::StartEpoch() {
   head_ = {.journal_id = RandomId(), .sequence = 0};
   items_.clear();
-  bytes_ = 0;
+  bytes_ = fenced_ = last_owner_ = 0;
+  last_owner_from_ = 1;
 }
 
 JournalPos Journal::head() const {
   absl::MutexLock lock(&mu_);
+  return head_;
+}
+
+JournalPos Journal::Fence() {
+  absl::MutexLock lock(&mu_);
+  fenced_ = head_.sequence;
   return head_;
 }
 
@@ -50,6 +59,9 @@ void Journal::Append(std::vector<Item>* items) {
   absl::MutexLock lock(&mu_);
   for (Item& item : *items) {
     item.event.sequence = ++head_.sequence;
+    if (std::exchange(last_owner_, item.owner) != item.owner) {
+      last_owner_from_ = head_.sequence;
+    }
     bytes_ += BytesOf(item);
     items_.push_back(std::move(item));
   }
@@ -83,15 +95,30 @@ bool Journal::IsLatest(uint64_t client, uint64_t call) const {
   return it != waiting_.end() && it->second == call;
 }
 
+bool Journal::IsNews(uint64_t client, const JournalPos& after) const {
+  if (head_.journal_id != after.journal_id) return true;
+  if (head_.sequence <= after.sequence) return head_ != after;
+  const bool all_own = client != 0 && last_owner_ == client &&
+                       last_owner_from_ <= after.sequence + 1;
+  return !all_own || after.sequence < fenced_ ||
+         head_.sequence - after.sequence >= kOwnBatch;
+}
+
 void Journal::Await(uint64_t client, const NextRequest& request) {
-  const absl::Duration wait =
+  const absl::Time until =
+      absl::Now() +
       std::min(absl::Milliseconds(request.wait_ms), kLongestWait);
   const uint64_t call = ++last_call_;
   waiting_[client] = call;
-  const auto ready = [&]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+  const auto any = [&]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
     return closed_ || head_ != request.after || !IsLatest(client, call);
   };
-  mu_.AwaitWithTimeout(absl::Condition(&ready), wait);
+  const auto news = [&]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+    return closed_ || IsNews(client, request.after) || !IsLatest(client, call);
+  };
+  mu_.AwaitWithDeadline(absl::Condition(&any), until);
+  mu_.AwaitWithDeadline(absl::Condition(&news),
+                        std::min(until, absl::Now() + kOwnLinger));
   if (IsLatest(client, call)) waiting_.erase(client);
 }
 
@@ -112,7 +139,7 @@ NextReply Journal::Next(uint64_t client, const NextRequest& request) {
   NextReply reply;
   absl::MutexLock lock(&mu_);
   asked_ = true;
-  if (!closed_ && head_ == request.after) Await(client, request);
+  if (!closed_ && !IsNews(client, request.after)) Await(client, request);
   if (closed_) {
     reply.error = ESHUTDOWN;
     return reply;

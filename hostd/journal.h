@@ -8,6 +8,10 @@
 // Who is told `own` is decided when an event is handed out: the journal keeps
 // for each event which client caused it, 0 for none.
 //
+// A client's own events are no news to it: alone they end its wait only after
+// kOwnLinger, or in numbers, or when somebody has fenced. Otherwise each change
+// that it makes would cost a second round trip.
+//
 // Thread-safe. Next waits without holding anybody up, and ends at Close.
 
 #ifndef WARMFS_HOSTD_JOURNAL_H_
@@ -35,6 +39,8 @@ class Journal {
   static constexpr absl::Duration kLongestWait = absl::Seconds(30);
   static constexpr uint32_t kMostEvents = 4096;
   static constexpr size_t kMostBytes = 1024 * 1024;
+  static constexpr absl::Duration kOwnLinger = absl::Milliseconds(50);
+  static constexpr uint64_t kOwnBatch = 1024;
 
   struct Item {
     Event event;  // the sequence is the journal's business
@@ -44,6 +50,8 @@ class Journal {
   explicit Journal(Limits limits);
 
   JournalPos head() const ABSL_LOCKS_EXCLUDED(mu_);
+  // The head, up to which nobody's events linger.
+  JournalPos Fence() ABSL_LOCKS_EXCLUDED(mu_);
   // Moves the items out of the vector and leaves it empty.
   void Append(std::vector<Item>* items) ABSL_LOCKS_EXCLUDED(mu_);
   void NewEpoch() ABSL_LOCKS_EXCLUDED(mu_);
@@ -61,6 +69,9 @@ class Journal {
   bool Knows(const JournalPos& pos) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   bool IsLatest(uint64_t client, uint64_t call) const
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // There is something after the position that the client should not wait for.
+  bool IsNews(uint64_t client, const JournalPos& after) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
   void Await(uint64_t client, const NextRequest& request)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Collect(uint64_t client, uint32_t most, NextReply* reply) const
@@ -76,6 +87,10 @@ class Journal {
   // Without a gap; the last one is head_'s.
   std::deque<Item> items_ ABSL_GUARDED_BY(mu_);
   size_t bytes_ ABSL_GUARDED_BY(mu_) = 0;
+  uint64_t fenced_ ABSL_GUARDED_BY(mu_) = 0;
+  // The last events are all last_owner_'s, from this one on.
+  uint64_t last_owner_ ABSL_GUARDED_BY(mu_) = 0;
+  uint64_t last_owner_from_ ABSL_GUARDED_BY(mu_) = 1;
   // The call of each client that may wait.
   uint64_t last_call_ ABSL_GUARDED_BY(mu_) = 0;
   absl::flat_hash_map<uint64_t, uint64_t> waiting_ ABSL_GUARDED_BY(mu_);

@@ -80,7 +80,7 @@ Reply Watcher::Fence() {
       reply.error = ESHUTDOWN;
     }
   }
-  reply.pos = journal_.head();
+  reply.pos = journal_.Fence();
   return reply;
 }
 

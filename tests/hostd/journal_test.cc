@@ -152,6 +152,46 @@ TEST_F(WaitingTest, AnEventEndsTheWait) {
   EXPECT_EQ(NextWhile([&] { Append(journal_, 1); }).events.size(), 1u);
 }
 
+TEST_F(WaitingTest, OwnEventsComeAtOnceWithThoseOfOthers) {
+  const NextReply reply = NextWhile([&] {
+    std::vector<Journal::Item> items(3);
+    items[0].owner = items[1].owner = 1;
+    items[2].owner = 2;
+    journal_.Append(&items);
+  });
+  ASSERT_EQ(reply.events.size(), 3u);
+  EXPECT_TRUE(reply.events[1].own);
+  EXPECT_FALSE(reply.events[2].own);
+}
+
+TEST_F(WaitingTest, OwnEventsInNumbersEndTheWait) {
+  const NextReply reply = NextWhile([&] {
+    Append(journal_, static_cast<int>(Journal::kOwnBatch), /*owner=*/1);
+  });
+  EXPECT_EQ(reply.events.size(), Journal::kOwnBatch);
+}
+
+TEST_F(WaitingTest, OwnEventsLingerAndNoLonger) {
+  const absl::Time start = absl::Now();
+  const NextReply reply = NextWhile([&] { Append(journal_, 1, /*owner=*/1); });
+  EXPECT_EQ(reply.events.size(), 1u);
+  EXPECT_GE(absl::Now() - start, Journal::kOwnLinger);
+}
+
+// Whoever fences waits for the cursor: a call that comes later does not linger
+// over what is before the fence either.
+TEST_F(WaitingTest, AFenceEndsTheLingering) {
+  const JournalPos start = journal_.head();
+  Append(journal_, 1, /*owner=*/1);
+  EXPECT_EQ(journal_.Fence().sequence, 1u);
+  EXPECT_EQ(journal_.Next(1, {.after = start, .wait_ms = 0}).events.size(), 1u);
+  const NextReply reply = NextWhile([&] {
+    Append(journal_, 1, /*owner=*/1);
+    journal_.Fence();
+  });
+  EXPECT_EQ(reply.events.size(), 1u);
+}
+
 TEST_F(WaitingTest, ANewEpochEndsTheWait) {
   EXPECT_TRUE(NextWhile([&] { journal_.NewEpoch(); }).new_epoch);
 }
