@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import subprocess
@@ -77,6 +78,13 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def raise_open_files():
+    """A watch takes an open file: as many as this user may have."""
+    most = int(open("/proc/sys/fs/nr_open").read())
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 class Mount:
     """Of a directory. A context: unmounted, and the host daemon ended, at the end."""
 
@@ -110,7 +118,8 @@ class Mount:
         log = open(self.work / "hostd.log", "a")
         self._host = subprocess.Popen(
             [BIN / "warmfs-hostd", "--export", f"default={self.directory}",
-             "--listen", f"unix:{socket}", "--quiet"], stderr=log, stdout=log)
+             "--listen", f"unix:{socket}", "--quiet"], stderr=log, stdout=log,
+            preexec_fn=raise_open_files)
         limit = time.monotonic() + PATIENCE_S
         while not socket.exists():
             if self._host.poll() is not None or time.monotonic() > limit:
