@@ -64,6 +64,20 @@ def program(*arguments, check=True, **more):
     return result
 
 
+def shell(line, root, **more):
+    """A line for /bin/sh. All that it has started ends with us: what works in a
+    mount would keep it busy."""
+    with subprocess.Popen(["/bin/sh", "-ec", line], cwd=root, text=True,
+                          stdout=subprocess.PIPE, start_new_session=True,
+                          **more) as process:
+        try:
+            out, err = process.communicate()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return subprocess.CompletedProcess(line, process.returncode, out, err)
+
+
 def memory(pid):
     """Resident bytes now, and at most so far."""
     values = {}
