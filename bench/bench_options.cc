@@ -80,6 +80,9 @@ void AddWhat(CLI::App& app, BenchOptions& o, Raw& raw) {
   app.add_option("--files", o.files, "Files of create and delete")
       ->check(CLI::Range(uint64_t{1}, uint64_t{999'999}))
       ->capture_default_str();
+  app.add_option("--edits", o.edits, "Edits of edit")
+      ->check(CLI::Range(uint64_t{1}, uint64_t{1'000'000}))
+      ->capture_default_str();
 }
 
 void AddHow(CLI::App& app, BenchOptions& o) {

@@ -28,6 +28,7 @@ struct BenchOptions {
   uint64_t large_bytes = 0;
   uint64_t random_reads = 2000;
   uint64_t files = 500;
+  uint64_t edits = 400;
 };
 
 // The exit code if there is nothing more to do (help, or a usage error, which

@@ -29,6 +29,7 @@ struct Report {
   uint64_t large_bytes = 0;
   uint64_t random_reads = 0;
   uint64_t small_files = 0;
+  uint64_t edits = 0;
   Results results;
 };
 

@@ -44,6 +44,20 @@ json SeriesJson(const Series& series) {
   return result;
 }
 
+json TimesJson(const std::vector<double>& seconds) {
+  return {{"p50_seconds", Percentile(seconds, 0.5)},
+          {"p99_seconds", Percentile(seconds, 0.99)},
+          {"max_seconds", Percentile(seconds, 1)},
+          {"seconds", seconds}};
+}
+
+json EditsJson(const EditSeries& series) {
+  return {{"system", series.system},
+          {"visible", TimesJson(series.visible_s)},
+          {"event", TimesJson(series.event_s)},
+          {"events_too_early", series.too_early}};
+}
+
 json MachineJson(const Machine& machine) {
   return {{"kernel", machine.kernel},
           {"architecture", machine.architecture},
@@ -57,6 +71,8 @@ json MachineJson(const Machine& machine) {
 json FormatJson(const Report& r) {
   json series = json::array();
   for (const Series& one : r.results.series) series.push_back(SeriesJson(one));
+  json edits = json::array();
+  for (const auto& one : r.results.edits) edits.push_back(EditsJson(one));
   json native = json::object();
   for (const auto& [op, named] : Ops()) {
     const double seconds = r.results.NativeSeconds(op);
@@ -77,7 +93,8 @@ json FormatJson(const Report& r) {
           {"workload",
            {{"large_bytes", r.large_bytes},
             {"random_reads", r.random_reads},
-            {"small_files", r.small_files}}},
+            {"small_files", r.small_files},
+            {"edits", r.edits}}},
           {"cache_file_system", r.cache_kind},
           {"mount_options", r.mount_options},
           {"ttl_s", r.ttl_s},
@@ -85,6 +102,7 @@ json FormatJson(const Report& r) {
           {"kernel_caches_dropped", r.caches_dropped},
           {"native_median_seconds", native},
           {"series", series},
+          {"edits", edits},
           {"left_out", left_out},
           {"notes", r.results.notes}};
 }

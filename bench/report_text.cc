@@ -65,6 +65,41 @@ void AddOp(const Report& report, Op op, TextTable& table) {
   table.AddGap();
 }
 
+std::vector<std::string> EditRow(const char* seen_by, const std::string& system,
+                                 const std::vector<double>& seconds) {
+  return {seen_by,
+          system,
+          FormatTime(Percentile(seconds, 0.5)),
+          FormatTime(Percentile(seconds, 0.99)),
+          FormatTime(Percentile(seconds, 1)),
+          FormatCount(double(seconds.size()))};
+}
+
+std::string Edits(const Report& report) {
+  using enum TextTable::Align;
+  if (report.results.edits.empty()) return "";
+  TextTable table({{"edit seen by", kLeft},
+                   {"system", kLeft},
+                   {"p50", kRight},
+                   {"p99", kRight},
+                   {"max", kRight},
+                   {"edits", kRight}});
+  for (const EditSeries& one : report.results.edits) {
+    table.Add(EditRow("reading again", one.system, one.visible_s));
+  }
+  for (const EditSeries& one : report.results.edits) {
+    table.Add(EditRow("inotify", one.system, one.event_s));
+  }
+  std::string text = table.Format() + "\n";
+  for (const EditSeries& one : report.results.edits) {
+    if (one.too_early == 0) continue;
+    text += fmt::format(
+        "edit: {} events of {} came before the new bytes could be read.\n",
+        FormatCount(double(one.too_early)), one.system);
+  }
+  return text;
+}
+
 std::string Failures(const Report& report) {
   std::string text;
   for (const auto& [op, why] : report.results.left_out) {
@@ -124,7 +159,10 @@ std::string FormatText(const Report& report) {
                    {"RPCs", kRight},
                    {"mostly", kLeft}});
   for (const auto& [op, named] : Ops()) AddOp(report, op, table);
-  return Head(report) + table.Format() + Failures(report) + Notes(report);
+  const std::string series =
+      report.results.series.empty() ? "" : table.Format();
+  return Head(report) + series + Edits(report) + Failures(report) +
+         Notes(report);
 }
 
 }  // namespace warmfs::bench

@@ -65,6 +65,7 @@ const std::vector<std::pair<Op, Named>>& Ops() {
       {Op::kCreate, {"create", "create small files"}},
       {Op::kDelete, {"delete", "delete small files"}},
       {Op::kGitStatus, {"git-status", "git status"}},
+      {Op::kEdit, {"edit", "edit on the host, and wait until it is seen"}},
   };
   return *ops;
 }

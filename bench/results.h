@@ -25,6 +25,7 @@ enum class Op {
   kCreate,
   kDelete,
   kGitStatus,
+  kEdit,  // of no series: see EditSeries
 };
 
 enum class State {
@@ -81,8 +82,17 @@ struct Series {
   std::map<std::string, uint64_t> TypicalMethods() const;
 };
 
+// How long edits took to be seen (edit_latency.h).
+struct EditSeries {
+  std::string system;  // "native", or that of the mount
+  std::vector<double> visible_s;
+  std::vector<double> event_s;
+  uint64_t too_early = 0;  // events before what they tell of could be read
+};
+
 struct Results {
   std::vector<Series> series;  // in the order of their first measurement
+  std::vector<EditSeries> edits;
   std::vector<std::pair<Op, std::string>> left_out;  // and why
   std::vector<std::string> notes;
   int failures = 0;  // operations that went wrong, not those left out

@@ -108,8 +108,9 @@ absl::Status Runner::Remounted(Cell& cell, Results& results) {
   return Record(cell, *measured, *native, results);
 }
 
-// What the kernel holds by now was touched once, and the native files often: the
-// first pair is for the pages to become as active as those, and is not counted.
+// What the kernel holds by now was touched once, and the native files often:
+// the first pair is for the pages to become as active as those, and is not
+// counted.
 absl::Status Runner::Warm(Cell& cell, Results& results) {
   constexpr int kPairs = 3;
   Begin(cell, State::kWarm);

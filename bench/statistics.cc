@@ -1,6 +1,7 @@
 #include "bench/statistics.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 
 namespace warmfs::bench {
@@ -11,6 +12,15 @@ double Median(std::vector<double> values) {
   const size_t middle = values.size() / 2;
   if (values.size() % 2 == 1) return values[middle];
   return (values[middle - 1] + values[middle]) / 2;
+}
+
+double Percentile(std::vector<double> values, double share) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  const double rank = std::ceil(share * static_cast<double>(values.size()));
+  return values[std::clamp<size_t>(static_cast<size_t>(rank), 1,
+                                   values.size()) -
+                1];
 }
 
 Ratio Compare(const std::vector<Pair>& pairs) {

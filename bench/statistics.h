@@ -10,6 +10,9 @@ namespace warmfs::bench {
 // The mean of the two in the middle if their number is even; 0 for none.
 double Median(std::vector<double> values);
 
+// The least of the values that this share of them does not exceed; 0 for none.
+double Percentile(std::vector<double> values, double share);
+
 // Two times that were measured one right after the other.
 struct Pair {
   double reference_s = 0;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <memory>
 #include <vector>
@@ -12,7 +13,9 @@
 #include "absl/time/time.h"
 #include "bench/bench_options.h"
 #include "bench/chart.h"
+#include "bench/edit_latency.h"
 #include "bench/example_tree.h"
+#include "bench/file_operations.h"
 #include "bench/interrupt.h"
 #include "bench/kernel_caches.h"
 #include "bench/machine.h"
@@ -83,7 +86,7 @@ absl::StatusOr<std::string> Directory(const BenchOptions& o,
 bool ChangesSomething(const BenchOptions& o) {
   for (const Op op : o.ops) {
     if (op == Op::kCreate || op == Op::kDelete || op == Op::kSequential ||
-        op == Op::kRandom) {
+        op == Op::kRandom || op == Op::kEdit) {
       return true;
     }
   }
@@ -143,6 +146,7 @@ void Describe(const BenchOptions& o, const std::string& directory,
   report.large_bytes = o.large_bytes;
   report.random_reads = o.random_reads;
   report.small_files = o.files;
+  report.edits = o.edits;
 }
 
 // Mounts once, so that what is wrong with the options is said at once.
@@ -153,6 +157,39 @@ absl::Status TryOut(WarmfsSystem& warmfs, Report& report) {
   if (!described.ok()) return described.status();
   for (const auto& one : *described) report.ttl_s = one.value("ttl_s", 0.0);
   return warmfs.Unmount();
+}
+
+// Once, whatever the number of runs is: these are many edits anyway.
+absl::Status TryEdits(const BenchOptions& o, const Workload& workload,
+                      WarmfsSystem& warmfs, Results& results) {
+  const std::string directory = fmt::format("/{}/edit", kScratchName);
+  const std::string edited = workload.options().directory + directory;
+  absl::Status status = MakeDirectory(edited);
+  if (status.ok()) status = warmfs.MountFresh();
+  if (!status.ok()) return status;
+  auto edits = MeasureEdits(warmfs.name(), edited,
+                            warmfs.mountpoint() + directory, o.edits);
+  status.Update(edits.status());
+  if (edits.ok()) results.edits = *std::move(edits);
+  status.Update(warmfs.Unmount());
+  return status;
+}
+
+absl::Status Edits(const BenchOptions& o, const Workload& workload,
+                   WarmfsSystem& warmfs, Results& results) {
+  if (std::count(o.ops.begin(), o.ops.end(), Op::kEdit) == 0) {
+    return absl::OkStatus();
+  }
+  std::string obstacle = workload.Obstacle(Op::kEdit);
+  if (obstacle.empty()) {
+    Progress("edit");
+    const absl::Status status = TryEdits(o, workload, warmfs, results);
+    if (status.ok() || absl::IsCancelled(status)) return status;
+    ++results.failures;
+    obstacle = std::string(status.message());
+  }
+  results.left_out.emplace_back(Op::kEdit, obstacle);
+  return absl::OkStatus();
 }
 
 absl::Status Measure(const BenchOptions& o, const std::string& program,
@@ -169,11 +206,15 @@ absl::Status Measure(const BenchOptions& o, const std::string& program,
   auto workload = MakeWorkload(o, *directory, workspace);
   if (!workload.ok()) return workload.status();
   Describe(o, *directory, workspace, *workload, report);
+  status = Edits(o, *workload, **warmfs, report.results);
+  if (!status.ok()) return status;
+  std::vector<Op> ops = o.ops;
+  std::erase(ops, Op::kEdit);
   std::vector<std::unique_ptr<System>> systems;
   systems.push_back(*std::move(warmfs));
   if (o.peers) AddPeers(*directory, workspace, systems, report.results.notes);
   Runner runner({.runs = o.runs,
-                 .ops = o.ops,
+                 .ops = std::move(ops),
                  .states = o.states,
                  .drop_caches = report.caches_dropped,
                  .progress = Progress},

@@ -98,6 +98,7 @@ std::string Workload::Obstacle(Op op) const {
              "not writable";
     case Op::kCreate:
     case Op::kDelete:
+    case Op::kEdit:
       return options_.scratch ? "" : "the directory is not writable";
     case Op::kGitStatus:
       return git_obstacle_;
@@ -166,6 +167,8 @@ absl::StatusOr<uint64_t> Workload::Do(Op op, const std::string& root,
       return DeleteFiles(root + "/" + round, options_.files);
     case Op::kGitStatus:
       return GitStatus(root, view);
+    case Op::kEdit:
+      break;
   }
   return absl::InternalError("no such operation");
 }

@@ -78,8 +78,8 @@ class OnAMount : public ::testing::Test {
 TEST_F(OnAMount, AnExampleTreeIsMeasuredInEveryState) {
   const Output output =
       Bench({"--tree", "40", "--runs", "1", "--large", "1M", "--reads", "20",
-             "--files", "5", "--no-drop-caches", "--json", InWorkspace("json"),
-             "--chart", InWorkspace("chart")});
+             "--files", "5", "--edits", "20", "--no-drop-caches", "--json",
+             InWorkspace("json"), "--chart", InWorkspace("chart")});
   EXPECT_EQ(output.exit_code, 0) << output.err << output.out;
   EXPECT_THAT(output.out, HasSubstr("warmfs remounted"));
   std::ifstream in(InWorkspace("json"));
@@ -88,6 +88,14 @@ TEST_F(OnAMount, AnExampleTreeIsMeasuredInEveryState) {
   EXPECT_EQ(json["series"].size(), 3 * json["native_median_seconds"].size());
   EXPECT_GE(json["series"].size(), 21);
   EXPECT_TRUE(fs::exists(InWorkspace("chart")));
+  ASSERT_EQ(json["edits"].size(), 2);
+  for (const auto& edits : json["edits"]) {
+    EXPECT_EQ(edits["visible"]["seconds"].size(), 20);
+    EXPECT_EQ(edits["event"]["seconds"].size(), 20);
+    EXPECT_GT(edits["event"]["p50_seconds"], 0);
+    EXPECT_EQ(edits["events_too_early"], 0);
+  }
+  EXPECT_EQ(json["edits"][1]["system"], "warmfs");
 }
 
 TEST_F(OnAMount, TheDirectoryIsAsItWasBefore) {
@@ -95,7 +103,7 @@ TEST_F(OnAMount, TheDirectoryIsAsItWasBefore) {
   fs::create_directories(directory + "/sub");
   std::ofstream(directory + "/sub/file") << "content";
   const Output output = Bench({"--runs", "1", "--large", "1M", "--files", "5",
-                               "--no-drop-caches", directory});
+                               "--edits", "5", "--no-drop-caches", directory});
   EXPECT_EQ(output.exit_code, 0) << output.err << output.out;
   EXPECT_THAT(output.out,
               HasSubstr("git-status: left out: not a git work tree"));
@@ -104,6 +112,13 @@ TEST_F(OnAMount, TheDirectoryIsAsItWasBefore) {
     left.push_back(entry.path().lexically_relative(directory));
   }
   EXPECT_THAT(left, ::testing::UnorderedElementsAre("sub", "sub/file"));
+}
+
+TEST_F(OnAMount, AnEditThatNobodyTellsOfIsAFailureAndNotAFigure) {
+  const Output output = Bench({"--tree", "5", "--ops", "edit", "--edits", "1",
+                               "--mount-options", "freshness=check,ttl=600"});
+  EXPECT_EQ(output.exit_code, 1) << output.err << output.out;
+  EXPECT_THAT(output.out, HasSubstr("edit: left out: an edit was not seen"));
 }
 
 TEST_F(OnAMount, OnAReadOnlyMountChangesAreLeftOutAndTheRestIsMeasured) {

@@ -12,6 +12,15 @@ TEST(Statistics, MedianIsTheMiddleWhateverTheOrder) {
   EXPECT_EQ(Median({4, 1, 3, 100}), 3.5);
 }
 
+TEST(Statistics, APercentileIsOneOfTheValues) {
+  EXPECT_EQ(Percentile({}, 0.5), 0);
+  EXPECT_EQ(Percentile({7}, 0), 7);
+  EXPECT_EQ(Percentile({7}, 1), 7);
+  EXPECT_EQ(Percentile({4, 1, 3, 2}, 0.5), 2);
+  EXPECT_EQ(Percentile({4, 1, 3, 2}, 0.51), 3);
+  EXPECT_EQ(Percentile({4, 1, 3, 2}, 0.99), 4);
+}
+
 TEST(Statistics, OneSlowRunDoesNotMoveTheRatio) {
   const Ratio ratio = Compare({{1, 2}, {1, 2}, {1, 90}});
   EXPECT_EQ(ratio.of_medians, 2);
