@@ -156,6 +156,9 @@ void Applier::Take(const Subject& s, const Decision& d, bool moves,
     fs_.tree_.Touch(s.dir_node);
   }
   if (d.doubt_entry) {
+    // Nor is it believed after a crash, before anybody has asked.
+    const auto view = fs_.tree_.Look(s.entry_node);
+    edit.SetLease(view ? view->parent_id : e.dir, 0);
     fs_.tree_.ExpireAttr(s.entry_node);
     fs_.tree_.Touch(s.entry_node);
   }

@@ -80,6 +80,8 @@ void Tree::FreeIfUnused(Node* node) {
     index_->by_id.erase(static_cast<uint32_t>(node->id - 1));
     index_->free.push_back(node->id - 1);
     Node* above = Get(node->parent);
+    // The doubt goes with the node, and what the cache has would be believed.
+    if (above != nullptr && node->attr_uncertain) Doubt(*above);
     *node = Node();
     if (above != nullptr) --above->children;
     node = above;

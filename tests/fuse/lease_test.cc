@@ -296,6 +296,27 @@ TEST_F(LeaseTest, ARemountResumesAndAsksForNothing) {
   EXPECT_EQ(Work(), work);
 }
 
+// By its time the event's state is older than what a listing told: neither is
+// believed, nor by a client that began again before anybody had asked.
+TEST_F(LeaseTest, WhatIsInDoubtIsAskedAboutAfterARemountToo) {
+  host_.Write("f", "text");
+  TakeIn();
+  Names(kRootNode);
+  Event event{.sequence = cursor_.sequence, .kind = EventKind::kAttributes};
+  event.name = "f";
+  event.entry = GetAttr(Find("f"));
+  event.entry.ctime.sec -= 1;
+  event.entry.mode ^= 0111;
+  event.dir_attr = fs_->tree().Look(kRootNode)->attr;
+  event.dir = event.dir_attr.id;
+  applier_->Apply(cursor_.journal_id, {event});
+  Remount();
+  EXPECT_FALSE(new_epoch_);
+  const uint64_t work = Work();
+  GetAttr(Find("f"));
+  EXPECT_EQ(Work(), work + 1);
+}
+
 TEST_F(LeaseTest, WhatChangedWhileTheClientWasAwayIsFetchedAndNothingElse) {
   for (const char* name : {"a", "b", "c"}) {
     host_.Write(name, "old");

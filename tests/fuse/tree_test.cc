@@ -327,6 +327,18 @@ TEST_F(TreeTest, ExpiryIsForTheNextLookOnly) {
   EXPECT_EQ(tree_.Look(kRootNode)->listing_at, 0);
 }
 
+// The node is gone, and with it that what the cache has of it is not to be
+// believed; so its directory is listed again.
+TEST_F(TreeTest, ADoubtOutlivesItsNode) {
+  const NodeId f = Bind(kRootNode, "f", FileAttr(2), 10);
+  tree_.FinishListing(kRootNode, kRootAttr, 1, tree_.Now(), 10, true);
+  tree_.ExpireAttr(f);
+  EXPECT_TRUE(tree_.Look(kRootNode)->leased);
+  tree_.Forget(f, 1);
+  EXPECT_FALSE(tree_.Look(kRootNode)->leased);
+  EXPECT_TRUE(tree_.Look(kRootNode)->doubted);
+}
+
 // --- what new attributes mean for the kernel's pages ---
 
 TEST_F(TreeTest, OnlyAChangeThatTheKernelCannotSeeIsTold) {
