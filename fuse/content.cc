@@ -55,6 +55,7 @@ absl::Status FileSystem::Read(rpc::Channel& host, NodeId node, uint64_t offset,
   out.clear();
   absl::StatusOr<NodeView> file = FreshAttr(host, node);
   if (!file.ok()) return file.status();
+  const int ahead = ReadersAhead(*file, offset);
   constexpr int kAttempts = 3;
   for (int attempt = 1;; ++attempt) {
     if (offset >= file->attr.size || size == 0) return absl::OkStatus();
@@ -65,19 +66,23 @@ absl::Status FileSystem::Read(rpc::Channel& host, NodeId node, uint64_t offset,
     const bool alone = attempt == kAttempts;
     absl::Status status =
         ReadOnce(host, *file, offset / kBlockBytes, (end - 1) / kBlockBytes,
-                 alone, blocks);
+                 ahead, alone, blocks);
     if (!status.ok()) return status;
     if (alone || file->attr.version() == before) {
       Assemble(blocks, offset, size, out);
+      if (out.size() == file->attr.size) {
+        tree_.NoteKernelHas(node, file->attr.version());
+      }
+      if (ahead > 0) invalidations_.ahead({node, ahead});
       return absl::OkStatus();
     }
   }
 }
 
 absl::Status FileSystem::ReadOnce(rpc::Channel& host, NodeView& file,
-                                  uint64_t first, uint64_t last, bool alone,
-                                  Blocks& blocks) {
-  if (alone) return Fetch(host, file, first, last, blocks);
+                                  uint64_t first, uint64_t last, int ahead,
+                                  bool alone, Blocks& blocks) {
+  if (alone) return Fetch(host, file, first, last, ahead, blocks);
   bool hit = true;
   for (uint64_t index = first; index <= last; ++index) {
     if (TakeFromCache(file, index, blocks)) continue;
@@ -87,11 +92,11 @@ absl::Status FileSystem::ReadOnce(rpc::Channel& host, NodeView& file,
     absl::Status status =
         fetches_.Run(FlightKey(file.attr.id, index), [&]() -> absl::Status {
           fetched = true;
-          return Fetch(host, file, index, last, blocks);
+          return Fetch(host, file, index, last, ahead, blocks);
         });
     if (!status.ok()) return status;
     if (fetched || TakeFromCache(file, index, blocks)) continue;
-    status = Fetch(host, file, index, last, blocks);
+    status = Fetch(host, file, index, last, ahead, blocks);
     if (!status.ok()) return status;
   }
   (hit ? read_hits_ : read_misses_).fetch_add(1, std::memory_order_relaxed);
@@ -131,40 +136,9 @@ FileSystem::Wanted FileSystem::Want(const NodeView& file, uint64_t first,
   return wanted;
 }
 
-void FileSystem::WantAhead(const NodeView& file, std::vector<Wanted>& wanted) {
-  const int files = prefetch_.FilesAhead(file.parent_id, clock_.Now());
-  if (files == 0 || file.placeless) return;
-  absl::StatusOr<NodeView> dir = Known(file.parent);
-  if (!dir.ok()) return;
-  const std::string prefix = dir->ref.path.empty() ? "" : dir->ref.path + "/";
-  uint64_t bytes = file.attr.size;
-  int looked = 0;
-  std::vector<std::pair<std::string, FileId>> names;
-  cache_.ReadDir(dir->attr.id, cache::NameCookie(file.name),
-                 [&](const cache::EntryView& entry) {
-                   names.emplace_back(entry.name, entry.id);
-                   return ++looked < 4 * files;
-                 });
-  for (auto& [name, id] : names) {
-    if (static_cast<int>(wanted.size()) > files) break;
-    auto record = cache_.GetNode(id);
-    if (!record || !record->attr.IsRegular() || record->attr.size == 0 ||
-        record->attr.size > Prefetch::kAheadBytes ||
-        cache_.ContentBytes(id) != 0) {
-      continue;
-    }
-    bytes += record->attr.size;
-    if (bytes > Prefetch::kWholeBytes) break;
-    NodeView next;
-    next.node = tree_.Find(id);
-    next.attr = record->attr;
-    next.ref = {prefix + name, id};
-    wanted.push_back(Want(next, 0, LastBlockOf(next.attr)));
-  }
-}
-
 absl::Status FileSystem::Fetch(rpc::Channel& host, NodeView& file,
-                               uint64_t first, uint64_t last, Blocks& blocks) {
+                               uint64_t first, uint64_t last, int ahead,
+                               Blocks& blocks) {
   const bool whole = file.attr.size <= Prefetch::kWholeBytes;
   if (whole) {
     first = 0;
@@ -176,7 +150,7 @@ absl::Status FileSystem::Fetch(rpc::Channel& host, NodeView& file,
   }
   std::vector<Wanted> wanted;
   wanted.push_back(Want(file, first, last));
-  if (whole) WantAhead(file, wanted);
+  if (whole && ahead > 0) WantAhead(file, ahead, wanted);
 
   ReadRequest request;
   for (const Wanted& w : wanted) request.files.push_back(w.spec);
@@ -191,7 +165,7 @@ absl::Status FileSystem::Fetch(rpc::Channel& host, NodeView& file,
       absl::StatusOr<NodeView> now = Known(file.node);
       if (!now.ok()) return now.status();
       file = *std::move(now);
-      return Fetch(host, file, first, last, blocks);
+      return Fetch(host, file, first, last, ahead, blocks);
     }
     return ErrnoError(error);
   }
@@ -244,7 +218,8 @@ absl::StatusOr<uint64_t> FileSystem::WarmFile(rpc::Channel& host, NodeId node) {
     Blocks blocks;
     if (TakeFromCache(*file, index, blocks)) continue;
     const uint64_t until = std::min(last, index + Prefetch::kWindowBlocks - 1);
-    absl::Status status = Fetch(host, *file, index, until, blocks);
+    absl::Status status =
+        Fetch(host, *file, index, until, /*ahead=*/0, blocks);
     if (!status.ok()) return status;
     for (auto& [i, bytes] : blocks) fetched += bytes.size();
   }

@@ -86,7 +86,7 @@ void DecideEntry(const Known& known, const Event& event, Decision& d) {
   Standing standing = Compare(known.entry, told);
   // Of what the kernel does not hold it is not noted who told of it last: events
   // mostly, and those are in order.
-  if (!known.entry_held && standing == Standing::kUnclear) {
+  if (!known.entry_held && standing == Standing::kUnclear && !event.own) {
     standing = Standing::kNewer;
   }
   switch (standing) {
@@ -107,7 +107,8 @@ void DecideEntry(const Known& known, const Event& event, Decision& d) {
     }
     case Standing::kOlder:
     case Standing::kUnclear:
-      if (event.own && standing == Standing::kOlder) break;
+      // What somebody else did in the same moment has an event of its own.
+      if (event.own) break;
       if (!known.entry_held) {
         d.doubt_names = !event.dir.IsNull();
         break;

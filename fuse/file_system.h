@@ -62,8 +62,8 @@ class FileSystem {
   void Forget(NodeId node, uint64_t count);
   absl::StatusOr<Entry> GetAttr(rpc::Channel& host, NodeId node);
   absl::StatusOr<std::string> ReadLink(rpc::Channel& host, NodeId node);
-  // Up to `limit` entries after the cookie `after`, in the order of cookies;
-  // entries of one cookie are never parted. No "." and "..".
+  // Up to `limit` entries after the cookie `after`, in their order; entries of
+  // one cookie are never parted. No "." and "..".
   absl::StatusOr<DirPage> ReadDir(rpc::Channel& host, NodeId dir,
                                   uint64_t after, size_t limit);
   // The kernel is given this item of a page: its node, one lookup counted.
@@ -111,7 +111,9 @@ class FileSystem {
   // leases are void, the answer is the directories whose names the kernel keeps.
   std::vector<NodeId> FollowJournal(uint64_t journal, bool moved_on = false);
   // One of these is listed again, unless somebody did so already.
-  absl::Status Revalidate(rpc::Channel& host, NodeId dir);
+  absl::Status Revalidate(rpc::Channel& host, NodeId dir) {
+    return CheckListing(host, dir);
+  }
   // Has watchers told, once the kernel has dropped what it was told to drop.
   void Raise(std::vector<Injection> injections) {
     invalidations_.raise(std::move(injections));
@@ -119,8 +121,7 @@ class FileSystem {
   uint64_t journal() const { return journal_.load(std::memory_order_acquire); }
 
   // --- upkeep ---
-  // Tells the host of orphans that the kernel has forgotten since the last
-  // call. Called now and then, and by whoever finds many of them.
+  // Tells the host of orphans that the kernel has forgotten since the last call.
   void ReleaseOrphans(rpc::Channel& host);
   size_t forgotten_orphans();
   // Fetches the content of a file into the cache; the bytes that were fetched.
@@ -129,16 +130,15 @@ class FileSystem {
   const FileSystemOptions& options() const { return options_; }
   const Tree& tree() const { return tree_; }
   cache::Cache& cache() { return cache_; }
-  // Reads that found all of their blocks in the cache, and those that did not.
-  uint64_t read_hits() const { return read_hits_; }
+  uint64_t read_hits() const { return read_hits_; }  // found in the cache
   uint64_t read_misses() const { return read_misses_; }
-  // Listings that the host confirmed as unchanged, and those it sent.
   uint64_t listings_confirmed() const { return listings_confirmed_; }
   uint64_t listings_fetched() const { return listings_fetched_; }
 
  private:
   friend class Applier;
   friend class InjectedNames;
+  friend class Pusher;
   // Above this, a directory is not listed again to answer for one name.
   static constexpr uint32_t kBigDirectory = 10'000;
 
@@ -146,8 +146,8 @@ class FileSystem {
   absl::StatusOr<NodeView> Known(NodeId node) const;
   bool Fresh(Instant at) const;
   absl::Duration Remaining(Instant at) const;
-  // The directory's listing is in the cache, complete and fresh. At most one
-  // thread asks for a directory at a time; the others wait for its answer.
+  // The directory's listing is in the cache, complete and fresh. One thread at a
+  // time asks for a directory; the others wait for its answer.
   absl::Status CheckListing(rpc::Channel& host, NodeId dir);
   absl::Status FetchListing(rpc::Channel& host, NodeId dir);
   bool ResumeLease(const NodeView& dir);
@@ -159,8 +159,8 @@ class FileSystem {
   absl::StatusOr<NodeView> FreshAttr(rpc::Channel& host, NodeId node);
   absl::Status StorePages(rpc::Channel& host, Listing& listing,
                           uint64_t cursor);
-  // The host finds `node` no longer where we took it to be: looks for it, and
-  // is OK if it has another path now. Otherwise the node is marked as gone.
+  // The host finds `node` not where we took it to be: OK if it has another path
+  // now. Otherwise the node is marked as gone.
   absl::Status Relocate(rpc::Channel& host, const NodeView& node);
   absl::StatusOr<NodeView> FetchAttr(rpc::Channel& host, const NodeView& node);
   void InvalidatePages(NodeId node, PageEffect effect);
@@ -192,12 +192,21 @@ class FileSystem {
     Blocks held;  // blocks of another version, by their index
   };
   absl::Status ReadOnce(rpc::Channel& host, NodeView& file, uint64_t first,
-                        uint64_t last, bool alone, Blocks& blocks);
+                        uint64_t last, int ahead, bool alone, Blocks& blocks);
   bool TakeFromCache(const NodeView& file, uint64_t index, Blocks& blocks);
   absl::Status Fetch(rpc::Channel& host, NodeView& file, uint64_t first,
-                     uint64_t last, Blocks& blocks);
+                     uint64_t last, int ahead, Blocks& blocks);
   Wanted Want(const NodeView& file, uint64_t first, uint64_t last);
-  void WantAhead(const NodeView& file, std::vector<Wanted>& wanted);
+  // How many files are worth reading ahead of one who reads this one.
+  int ReadersAhead(const NodeView& file, uint64_t offset);
+  // A small file and its name. Those that follow one in its directory, and then
+  // those before it; at most so many, and kWholeBytes.
+  struct Neighbour {
+    std::string name;
+    Attr attr;
+  };
+  std::vector<Neighbour> Following(const NodeView& file, int most);
+  void WantAhead(const NodeView& file, int most, std::vector<Wanted>& wanted);
   // Takes in what the host answered for one file; the blocks by their index.
   Blocks Keep(Wanted& wanted, FileRead& read, Stamp asked, Instant at);
 
@@ -231,8 +240,7 @@ class FileSystem {
   std::atomic<uint64_t> journal_{0};
   uint64_t last_journal_ ABSL_GUARDED_BY(apply_mu_) = 0;
 
-  // Questions under way, asked once for all who want the answer: directories
-  // that are being listed, and files of which content is being fetched.
+  // Questions under way, asked once for all who want the answer.
   SingleFlight listings_;
   SingleFlight fetches_;
 

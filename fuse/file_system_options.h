@@ -15,6 +15,12 @@
 
 namespace warmfs::fuse {
 
+// A file was read, and this many that follow it are worth reading ahead.
+struct Ahead {
+  NodeId file = 0;
+  int files = 0;
+};
+
 // The kernel must drop what it holds, and then its watchers are to be told.
 // Called from any thread; queues.
 struct Invalidations {
@@ -25,6 +31,8 @@ struct Invalidations {
   // After what was dropped before.
   std::function<void(std::vector<Injection>)> raise =
       [](std::vector<Injection>) {};
+  // What the kernel is told without being asked, and without need.
+  std::function<void(const Ahead&)> ahead = [](const Ahead&) {};
 };
 
 struct FileSystemOptions {

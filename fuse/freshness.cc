@@ -98,10 +98,6 @@ std::vector<NodeId> FileSystem::FollowJournal(uint64_t journal, bool moved_on) {
   return tree_.VoidLeases();
 }
 
-absl::Status FileSystem::Revalidate(rpc::Channel& host, NodeId dir) {
-  return CheckListing(host, dir);
-}
-
 absl::Status FileSystem::FetchListing(rpc::Channel& host, NodeId dir) {
   constexpr int kAttempts = 3;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {

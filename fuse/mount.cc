@@ -77,18 +77,31 @@ absl::StatusOr<std::unique_ptr<Mount>> Mount::Start(MountOptions options) {
        .raise =
            [m](std::vector<Injection> injections) {
              m->Raise(std::move(injections));
+           },
+       .ahead =
+           [m](const Ahead& ahead) {
+             m->pusher_->Add(ahead);
+             m->notifier_->WakeForSteps();
            }});
   if (!share.ok()) return share.status();
   m->share_ = *std::move(share);
   m->session_ = std::make_unique<Session>(
       m->options_, m->share_->fs(), m->share_->locks(), m->share_->remote());
+  m->pusher_ = std::make_unique<Pusher>(
+      m->share_->fs(),
+      Pusher::Kernel{
+          .store = [m](NodeId node, std::string_view content) {
+            return m->session_->Store(node, content);
+          },
+          .drop = [m](NodeId node) { m->session_->InvalidatePages(node); }});
   m->notifier_ = std::make_unique<Notifier>(Notifier::Kernel{
       .pages = [m](NodeId node) { m->session_->InvalidatePages(node); },
       .attr = [m](NodeId node) { m->session_->InvalidateAttr(node); },
       .entry =
           [m](NodeId dir, const std::string& name) {
             m->session_->InvalidateEntry(dir, name);
-          }});
+          },
+      .step = [m] { return m->pusher_->Step(); }});
   m->injector_ = std::make_unique<Injector>(
       InjectorOptions{.mountpoint = m->options_.mountpoint}, m->share_->fs(),
       m->session_->plans(), [m](NodeId dir, const std::string& name) {
@@ -116,6 +129,7 @@ Mount::~Mount() {
   follower_.reset();
   injector_.reset();
   notifier_.reset();
+  pusher_.reset();
   session_.reset();
   // The control socket goes last: while it is there, the cache is in use.
   share_.reset();

@@ -25,6 +25,7 @@
 #include "fuse/injector.h"
 #include "fuse/notifier.h"
 #include "fuse/options.h"
+#include "fuse/pusher.h"
 #include "fuse/session.h"
 #include "rpc/remote.h"
 
@@ -91,6 +92,7 @@ class Mount {
   const absl::Time started_ = absl::Now();
   std::unique_ptr<Share> share_;
   std::unique_ptr<Session> session_;
+  std::unique_ptr<Pusher> pusher_;
   std::unique_ptr<Notifier> notifier_;
   std::unique_ptr<Injector> injector_;
   EventLog event_log_;

@@ -146,6 +146,8 @@ json Mount::Status() {
           {"invalidations",
            {{"sent", notifier_->sent()}, {"queued", notifier_->queued()}}},
           {"injections", InjectionsJson(*injector_)},
+          {"pushed",
+           {{"files", pusher_->files()}, {"bytes", pusher_->bytes()}}},
           {"requests", RequestsJson(session_->requests())},
           {"rpc", RpcJson(remote)},
           {"cache", CacheJson(share_->cache())}};

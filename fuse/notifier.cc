@@ -36,6 +36,11 @@ void Notifier::After(std::function<void()> then) {
   queue_.then.push_back(std::move(then));
 }
 
+void Notifier::WakeForSteps() {
+  absl::MutexLock lock(&mu_);
+  steps_ = true;
+}
+
 void Notifier::AwaitRoom() {
   absl::MutexLock lock(&mu_);
   mu_.Await(absl::Condition(this, &Notifier::HasRoom));
@@ -54,11 +59,13 @@ size_t Notifier::queued() const {
 void Notifier::Loop() {
   while (true) {
     Queue batch;
+    bool steps = false;
     {
       absl::MutexLock lock(&mu_);
       mu_.Await(absl::Condition(this, &Notifier::Pending));
       if (stop_) return;
       std::swap(batch, queue_);
+      steps = std::exchange(steps_, false);
       sent_ += batch.size();
     }
     // Names last: the kernel ignores attributes in replies to what it asked
@@ -70,6 +77,7 @@ void Notifier::Loop() {
     }
     for (const auto& [dir, name] : batch.entries) kernel_.entry(dir, name);
     for (const auto& then : batch.then) then();
+    if (steps && kernel_.step()) WakeForSteps();
   }
 }
 

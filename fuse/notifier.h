@@ -5,6 +5,9 @@
 // worker ever sends one: it is queued here, and this thread, which no request
 // needs, sends it.
 //
+// When nothing is queued it does other things that need such a thread, a small
+// step at a time (fuse/pusher.h).
+//
 // What is queued is sent, always: under a lease the kernel would keep it for
 // ever. Each node and name is in the queue once. It grows with what workers and
 // events ask for while the thread is held up in the kernel; who produces events
@@ -36,6 +39,8 @@ class Notifier {
     std::function<void(NodeId)> pages;  // and attributes
     std::function<void(NodeId)> attr;
     std::function<void(NodeId, const std::string&)> entry;
+    // A step of what can wait; false: there is none.
+    std::function<bool()> step = [] { return false; };
   };
 
   explicit Notifier(Kernel kernel);
@@ -47,6 +52,8 @@ class Notifier {
   void Entry(NodeId dir, std::string_view name);
   // Calls this on the notifier's thread once all that was queued before is sent.
   void After(std::function<void()> then);
+  // There are steps to be made.
+  void WakeForSteps();
   // Waits until fewer than kRoom wait to be sent, or until the end.
   void AwaitRoom();
 
@@ -66,7 +73,7 @@ class Notifier {
 
   void Loop();
   bool Pending() const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
-    return stop_ || queue_.size() > 0 || !queue_.then.empty();
+    return stop_ || steps_ || queue_.size() > 0 || !queue_.then.empty();
   }
   bool HasRoom() const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
     return stop_ || queue_.size() < kRoom;
@@ -76,6 +83,7 @@ class Notifier {
   mutable absl::Mutex mu_;
   Queue queue_ ABSL_GUARDED_BY(mu_);
   uint64_t sent_ ABSL_GUARDED_BY(mu_) = 0;
+  bool steps_ ABSL_GUARDED_BY(mu_) = false;
   bool stop_ ABSL_GUARDED_BY(mu_) = false;
   std::thread thread_;
 };

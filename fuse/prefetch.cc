@@ -13,11 +13,17 @@ int Prefetch::FilesAhead(const FileId& dir, Instant now) {
     streaks_.clear();
   }
   Streak& streak = streaks_[dir];
-  const bool goes_on =
-      streak.last_miss != 0 && now - streak.last_miss < kWithin;
-  streak.last_miss = now;
-  streak.files =
-      goes_on ? std::clamp(streak.files * 2, 8, kMostFiles) : 0;
+  const auto recent = [now](const Streak& s) {
+    return s.last_read != 0 && now - s.last_read < kWithin;
+  };
+  if (recent(streak)) {
+    streak.files = std::clamp(streak.files * 2, 8, kMostFiles);
+    latest_ = {now, streak.files};
+  } else {
+    streak.files = recent(latest_) ? latest_.files : 0;
+    latest_ = Streak();
+  }
+  streak.last_read = now;
   return streak.files;
 }
 

@@ -1,10 +1,12 @@
-// Decides which files to fetch along with one that was missing.
+// Decides how many files are worth reading ahead of a reader.
 //
 // Programs that read many small files of a directory (a search, an archiver, a
-// module loader) miss on one after the other. From the second miss in a
-// directory within a short time on, the files that follow in the directory's
-// order are worth fetching in the same round trip; twice as many each time, up
-// to a bound. A directory where that stops starts small again.
+// module loader) ask for one after the other. From the second file of a
+// directory within a short time on, those that follow in the directory's order
+// are worth having before they are asked for; twice as many each time, up to a
+// bound. A directory where that stops starts small again. Who has read on in one
+// directory and comes to the next one is expected to read on there, too; if he
+// does not, the one after that starts small.
 //
 // Also tells sequential readers of large files, who get whole windows.
 //
@@ -34,7 +36,8 @@ class Prefetch {
   static constexpr uint64_t kAheadBytes = 64 * 1024;
   static constexpr uint64_t kWindowBlocks = 8;
 
-  // A file in `dir` was missing now: how many more to fetch with it.
+  // A file in `dir` is read now, and the kernel did not have it: how many more
+  // to have ready.
   int FilesAhead(const FileId& dir, Instant now);
 
   // Blocks first..last of a large file are missing: what to fetch, [first, last].
@@ -49,10 +52,12 @@ class Prefetch {
 
  private:
   struct Streak {
-    Instant last_miss = 0;
+    Instant last_read = 0;
     int files = 0;
   };
   absl::Mutex mu_;
+  // Of the last directory that was read on in, until another one is begun.
+  Streak latest_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<FileId, Streak> streaks_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<FileId, uint64_t> last_window_ ABSL_GUARDED_BY(mu_);
 };

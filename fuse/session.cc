@@ -268,6 +268,13 @@ void Session::InvalidateEntry(NodeId dir, const std::string& name) {
                                    name.size());
 }
 
+bool Session::Store(NodeId node, std::string_view content) {
+  fuse_bufvec buffer = FUSE_BUFVEC_INIT(content.size());
+  buffer.buf[0].mem = const_cast<char*>(content.data());  // only read
+  return fuse_lowlevel_notify_store(impl_->session(), node, 0, &buffer,
+                                    static_cast<fuse_buf_copy_flags>(0)) == 0;
+}
+
 const RequestCounts& Session::requests() const { return impl_->requests(); }
 InjectionPlans& Session::plans() { return impl_->plans(); }
 

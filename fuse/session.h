@@ -47,6 +47,8 @@ class Session {
   void InvalidatePages(NodeId node);  // and attributes
   void InvalidateAttr(NodeId node);
   void InvalidateEntry(NodeId dir, const std::string& name);
+  // Gives the kernel the whole content of a file. False: it did not take it.
+  bool Store(NodeId node, std::string_view content);
 
   const RequestCounts& requests() const;
   InjectionPlans& plans();

@@ -120,6 +120,8 @@ NodeView Tree::ViewOf(const Node& n) const {
   view.missed_events = n.missed_events;
   view.told_by_event = n.told_by_event;
   view.names_by_reply = n.names_by_reply;
+  view.kernel_has_content = n.kernel_has_content;
+  view.changed_by_us = n.changed_by_us || n.changes_under_way > 0;
   view.listing_entries = n.listing_entries;
   view.racy_read_at = n.racy_read_at;
   view.attr_fresh_at = FreshAt(n);
@@ -202,6 +204,7 @@ PageEffect Tree::Update(Node& n, const Attr& attr, Stamp asked, Instant at) {
   if (!known) return PageEffect::kNone;
   if (old.version() != attr.version()) {
     n.racy_read_at = 0;
+    n.kernel_has_content = false;
     // A directory that has changed is listed again, however fresh its listing
     // was: the kernel would keep the old one under the new mtime.
     Doubt(n);
@@ -318,6 +321,17 @@ void Tree::NoteRacyRead(NodeId node, Instant at) {
   if (Node* n = Get(node)) n->racy_read_at = at;
 }
 
+bool Tree::NoteKernelHas(NodeId node, const Version& version) {
+  absl::MutexLock lock(&mu_);
+  Node* n = Get(node);
+  if (n == nullptr || n->attr.version() != version || n->changed_by_us ||
+      n->changes_under_way > 0) {
+    return false;
+  }
+  n->kernel_has_content = true;
+  return true;
+}
+
 Stamp Tree::BeginChange(NodeId node) {
   absl::MutexLock lock(&mu_);
   // Keeps the node until EndChange.
@@ -341,8 +355,8 @@ bool Tree::EndChange(NodeId node, Stamp begun, const Change* change,
     n->attr_at = at;
   }
   n->attr_uncertain = overlapped || change == nullptr;
-  n->told_by_event = false;
-  n->names_by_reply = true;
+  n->told_by_event = n->kernel_has_content = false;
+  n->names_by_reply = n->changed_by_us = true;
   FreeIfUnused(n);
   return expected;
 }

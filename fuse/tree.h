@@ -95,6 +95,10 @@ struct NodeView {
   bool told_by_event = false;  // the attributes are from the journal
   // Of a directory: its names were last told by a reply, not by the journal.
   bool names_by_reply = false;
+  // Of a file: the kernel was given all of this version's content.
+  bool kernel_has_content = false;
+  // A change of our own is under way, or was made.
+  bool changed_by_us = false;
 };
 
 class Tree {
@@ -153,6 +157,8 @@ class Tree {
   // The host says that nothing of this id is at its place any more.
   void MarkGone(NodeId node);
   void NoteRacyRead(NodeId node, Instant at);
+  // False if it has another version by now, or a change of our own has begun.
+  bool NoteKernelHas(NodeId node, const Version& version);
 
   // --- our own changes ---
   // Between Begin and End a change of the node is under way.

@@ -50,6 +50,7 @@ NodeId Tree::ApplyEvent(const Attr& attr, Instant at) {
   absl::MutexLock lock(&mu_);
   Node* n = GetById(attr.id);
   if (n == nullptr) return 0;
+  if (n->attr.version() != attr.version()) n->kernel_has_content = false;
   n->attr = attr;
   if (n->attr_at == 0) n->attr_at = at;
   n->changed = ++stamp_;

@@ -36,6 +36,8 @@ struct Tree::Node {
   bool missed_events = false;
   bool told_by_event = false;
   bool names_by_reply = false;
+  bool kernel_has_content = false;
+  bool changed_by_us = false;
 };
 
 // Nodes live in chunks that never move; a NodeId is a position in them plus 1,

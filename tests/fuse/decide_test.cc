@@ -239,6 +239,19 @@ TEST(DecideTest, AnOldEchoOfAWriteIsIgnored) {
 }
 
 // inotify merges two writes in a row: the echo may be somebody else's, too.
+TEST(DecideTest, AnEchoOfTheSameTickIsIgnoredToo) {
+  const Attr now = FileAttr(kFile, 2);
+  Attr then = now;
+  then.size = 1;
+  for (const bool held : {true, false}) {
+    Known known = WithFile(now);
+    known.entry_held = held;
+    EXPECT_FALSE(
+        Decide(known, Own(Of(EventKind::kModified, DirAttr(kDir), then)))
+            .Changes());
+  }
+}
+
 TEST(DecideTest, AnEchoWithANewerStateIsSomebodyElsesWriteToo) {
   const Decision d = Decide(
       WithFile(FileAttr(kFile, 2)),

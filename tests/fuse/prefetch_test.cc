@@ -12,10 +12,10 @@ namespace {
 constexpr FileId kDir = {1, 1}, kFile = {2, 2};
 constexpr Instant kSecond = 1'000'000'000;
 
-TEST(PrefetchTest, AStreakOfMissesDoublesUpToABound) {
+TEST(PrefetchTest, AStreakDoublesUpToABound) {
   Prefetch prefetch;
   Instant now = kSecond;
-  EXPECT_EQ(prefetch.FilesAhead(kDir, now), 0) << "one miss is no streak";
+  EXPECT_EQ(prefetch.FilesAhead(kDir, now), 0) << "one file is no streak";
   for (const int expected : {8, 16, 32, 64, 128, 128, 128}) {
     EXPECT_EQ(prefetch.FilesAhead(kDir, now += kSecond), expected);
   }
@@ -29,6 +29,25 @@ TEST(PrefetchTest, AStreakEndsWithTime) {
   const Instant later = kSecond + Prefetch::kWithin - 1 + Prefetch::kWithin;
   EXPECT_EQ(prefetch.FilesAhead(kDir, later), 0) << "just too late";
   EXPECT_EQ(prefetch.FilesAhead(kDir, later + 1), 8) << "starts small again";
+}
+
+TEST(PrefetchTest, AReaderThatGoesOnIsExpectedToGoOnInTheNextDirectory) {
+  Prefetch prefetch;
+  Instant now = kSecond;
+  for (const int expected : {0, 8, 16}) {
+    EXPECT_EQ(prefetch.FilesAhead({1, 1}, ++now), expected);
+  }
+  EXPECT_EQ(prefetch.FilesAhead({1, 2}, ++now), 16);
+  EXPECT_EQ(prefetch.FilesAhead({1, 2}, ++now), 32) << "as expected";
+  EXPECT_EQ(prefetch.FilesAhead({1, 3}, ++now), 32);
+  EXPECT_EQ(prefetch.FilesAhead({1, 4}, ++now), 0) << "but one file in the last";
+}
+
+TEST(PrefetchTest, ThatExpectationEndsWithTime) {
+  Prefetch prefetch;
+  prefetch.FilesAhead({1, 1}, kSecond);
+  prefetch.FilesAhead({1, 1}, kSecond);
+  EXPECT_EQ(prefetch.FilesAhead({1, 2}, kSecond + Prefetch::kWithin), 0);
 }
 
 TEST(PrefetchTest, DirectoriesHaveStreaksOfTheirOwn) {

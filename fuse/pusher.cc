@@ -1,0 +1,66 @@
+#include "fuse/pusher.h"
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace warmfs::fuse {
+
+Pusher::Pusher(FileSystem& fs, Kernel kernel)
+    : fs_(fs), kernel_(std::move(kernel)) {}
+
+void Pusher::Add(const Ahead& ahead) {
+  absl::MutexLock lock(&mu_);
+  if (queue_.size() < kMaxQueue) queue_.push_back(ahead);
+}
+
+bool Pusher::Step() {
+  if (files_to_push_.empty()) {
+    Ahead ahead;
+    {
+      absl::MutexLock lock(&mu_);
+      if (queue_.empty()) return false;
+      ahead = queue_.front();
+      queue_.pop_front();
+    }
+    Plan(ahead);
+    return true;
+  }
+  Push(files_to_push_.front());
+  files_to_push_.pop_front();
+  return true;
+}
+
+void Pusher::Plan(const Ahead& ahead) {
+  if (batch_.contains(ahead.file)) return;
+  const auto file = fs_.tree_.Look(ahead.file);
+  if (!file) return;
+  batch_.clear();
+  const std::vector<FileSystem::Neighbour> files =
+      fs_.Following(*file, ahead.files);
+  // All but the last.
+  for (size_t i = 0; i + 1 < files.size(); ++i) {
+    const NodeId node = fs_.tree_.Find(files[i].attr.id);
+    if (node == 0) continue;
+    files_to_push_.push_back(node);
+    batch_.insert(node);
+  }
+}
+
+void Pusher::Push(NodeId node) {
+  const auto file = fs_.tree_.Look(node);
+  if (!file || file->kernel_has_content || file->changed_by_us ||
+      file->attr_fresh_at != kForever) {
+    return;
+  }
+  FileSystem::Blocks blocks;
+  if (!fs_.TakeFromCache(*file, 0, blocks)) return;
+  if (!kernel_.store(node, blocks[0])) return;
+  if (!fs_.tree_.NoteKernelHas(node, file->attr.version())) {
+    return kernel_.drop(node);
+  }
+  ++files_;
+  bytes_ += blocks[0].size();
+}
+
+}  // namespace warmfs::fuse
