@@ -253,10 +253,13 @@ absl::StatusOr<StatFsReply> FileSystem::StatFs(rpc::Channel& host,
 absl::StatusOr<std::string> FileSystem::GetXattr(rpc::Channel& host,
                                                  NodeId node,
                                                  std::string_view name) {
-  // Only users' own attributes are the host's; the kernel asks for the others
-  // (security.capability at each write) and is told without a round trip.
+  // Only users' own attributes are the host's; for the others (the kernel's
+  // security.capability at each write) there is no round trip. That a file has no
+  // ACL the kernel remembers, that there is no other kind `ls` does, if they are
+  // told so in just these ways.
   if (!name.empty() && !name.starts_with("user.")) {
-    return ErrnoError(name.starts_with("system.") ? EOPNOTSUPP : ENODATA);
+    const bool acl = name.starts_with("system.posix_acl_");
+    return ErrnoError(acl ? ENODATA : EOPNOTSUPP);
   }
   absl::StatusOr<NodeView> view = Known(node);
   if (!view.ok()) return view.status();

@@ -27,6 +27,9 @@ void OnInit(void* userdata, fuse_conn_info* conn) {
   constexpr unsigned kWanted =
       FUSE_CAP_ASYNC_READ | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_READDIRPLUS |
       FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_ASYNC_DIO |
+      // There are none, and so the kernel remembers that: `ls -l` asks for them,
+      // file by file.
+      FUSE_CAP_POSIX_ACL |
       // A new mtime or size drops the kernel's pages: without leases this is
       // what bounds the age of what an open file shows.
       FUSE_CAP_AUTO_INVAL_DATA;

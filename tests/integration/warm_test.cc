@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include <algorithm>
 #include <fstream>
@@ -87,6 +88,42 @@ TEST_F(WarmTest, OnlyTheChangedFileIsFetchedAgainAfterARemount) {
   EXPECT_EQ(ReadFile(Mnt("d1/f7")), "another content");
   EXPECT_EQ(Rpcs("read"), 1);
   EXPECT_EQ(Status()["listings"]["fetched"], 1);
+}
+
+// The first request of each directory and the last of each batch remain; how
+// many are pushed before the reader comes depends on how fast he is.
+TEST_F(WarmTest, FilesThatFollowArePushedToTheKernelAfterARemount) {
+  constexpr int kInOne = 40;
+  MakeTree(5, kInOne);
+  Mount();
+  ASSERT_EQ(WalkAndRead(Mnt()), 5 * kInOne);
+  Remount();
+  EXPECT_EQ(WalkAndRead(Mnt()), 5 * kInOne);
+  EXPECT_EQ(Rpcs("read"), 0);
+  const uint64_t pushed = Status()["pushed"]["files"];
+  EXPECT_GT(pushed, 0u);
+  EXPECT_LT(Requests("read"), 5 * kInOne) << pushed << " pushed";
+  const uint64_t reads = Requests("read");
+  EXPECT_EQ(WalkAndRead(Mnt()), 5 * kInOne);
+  EXPECT_EQ(Requests("read"), reads);
+}
+
+// `ls -l` asks for them, file by file.
+TEST_F(WarmTest, TheKernelRemembersThatThereAreNoAcls) {
+  MakeTree(1, 10);
+  Mount("ttl=3600");
+  const auto ask = [&] {
+    for (int i = 0; i < 10; ++i) {
+      const std::string path = Mnt("d0/f" + std::to_string(i));
+      EXPECT_EQ(
+          getxattr(path.c_str(), "system.posix_acl_access", nullptr, 0), -1);
+      EXPECT_EQ(errno, ENODATA);
+    }
+  };
+  ask();
+  const uint64_t asked = Requests("getxattr");
+  ask();
+  EXPECT_EQ(Requests("getxattr"), asked);
 }
 
 TEST_F(WarmTest, AMissingNameIsAnsweredFromTheListing) {
