@@ -5,15 +5,13 @@
 namespace warmfs::fuse {
 
 int FileSystem::ReadersAhead(const NodeView& file, uint64_t offset) {
-  if (offset != 0 || file.placeless ||
-      file.attr.size > Prefetch::kWholeBytes) {
+  if (offset != 0 || file.placeless || file.attr.size > Prefetch::kWholeBytes) {
     return 0;
   }
   return prefetch_.FilesAhead(file.parent_id, clock_.Now());
 }
 
-std::vector<FileSystem::Neighbour> FileSystem::Following(const NodeView& file,
-                                                         int most) {
+std::vector<DirItem> FileSystem::Following(const NodeView& file, int most) {
   std::vector<std::pair<std::string, FileId>> names;
   const size_t look_at = 4 * static_cast<size_t>(most);
   const auto take = [&](const cache::EntryView& entry) {
@@ -26,7 +24,7 @@ std::vector<FileSystem::Neighbour> FileSystem::Following(const NodeView& file,
   cache_.ReadDir(file.parent_id, 0, [&](const cache::EntryView& entry) {
     return names.size() < look_at && entry.cookie < here && take(entry);
   });
-  std::vector<Neighbour> files;
+  std::vector<DirItem> files;
   uint64_t bytes = file.attr.size;
   for (auto& [name, id] : names) {
     if (files.size() == static_cast<size_t>(most)) break;
@@ -37,7 +35,8 @@ std::vector<FileSystem::Neighbour> FileSystem::Following(const NodeView& file,
     }
     bytes += record->attr.size;
     if (bytes > Prefetch::kWholeBytes) break;
-    files.push_back({std::move(name), record->attr});
+    const uint64_t cookie = cache::NameCookie(name);
+    files.push_back({std::move(name), cookie, record->attr});
   }
   return files;
 }
@@ -47,13 +46,13 @@ void FileSystem::WantAhead(const NodeView& file, int most,
   const std::optional<NodeView> dir = tree_.Look(file.parent);
   if (!dir) return;
   const std::string prefix = dir->ref.path.empty() ? "" : dir->ref.path + "/";
-  for (const Neighbour& neighbour : Following(file, most)) {
-    const Attr& attr = neighbour.attr;
+  for (const DirItem& item : Following(file, most)) {
+    const Attr& attr = item.attr;
     if (cache_.ContentBytes(attr.id) != 0) continue;
     NodeView next;
     next.node = tree_.Find(attr.id);
     next.attr = attr;
-    next.ref = {prefix + neighbour.name, attr.id};
+    next.ref = {prefix + item.name, attr.id};
     wanted.push_back(Want(next, 0, (attr.size - 1) / kBlockBytes));
   }
 }

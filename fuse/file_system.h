@@ -110,10 +110,9 @@ class FileSystem {
   // it just now. Another one than before, or one that has moved on unseen: all
   // leases are void, the answer is the directories whose names the kernel keeps.
   std::vector<NodeId> FollowJournal(uint64_t journal, bool moved_on = false);
-  // One of these is listed again, unless somebody did so already.
-  absl::Status Revalidate(rpc::Channel& host, NodeId dir) {
-    return CheckListing(host, dir);
-  }
+  // The directory's listing is in the cache, complete and fresh. One thread at a
+  // time asks for a directory; the others wait for its answer.
+  absl::Status CheckListing(rpc::Channel& host, NodeId dir);
   // Has watchers told, once the kernel has dropped what it was told to drop.
   void Raise(std::vector<Injection> injections) {
     invalidations_.raise(std::move(injections));
@@ -146,9 +145,6 @@ class FileSystem {
   absl::StatusOr<NodeView> Known(NodeId node) const;
   bool Fresh(Instant at) const;
   absl::Duration Remaining(Instant at) const;
-  // The directory's listing is in the cache, complete and fresh. One thread at a
-  // time asks for a directory; the others wait for its answer.
-  absl::Status CheckListing(rpc::Channel& host, NodeId dir);
   absl::Status FetchListing(rpc::Channel& host, NodeId dir);
   bool ResumeLease(const NodeView& dir);
   absl::Status StoreListing(rpc::Channel& host, Listing& listing,
@@ -199,13 +195,9 @@ class FileSystem {
   Wanted Want(const NodeView& file, uint64_t first, uint64_t last);
   // How many files are worth reading ahead of one who reads this one.
   int ReadersAhead(const NodeView& file, uint64_t offset);
-  // A small file and its name. Those that follow one in its directory, and then
-  // those before it; at most so many, and kWholeBytes.
-  struct Neighbour {
-    std::string name;
-    Attr attr;
-  };
-  std::vector<Neighbour> Following(const NodeView& file, int most);
+  // The small files that follow one in its directory, and then those before it;
+  // at most so many, and kWholeBytes.
+  std::vector<DirItem> Following(const NodeView& file, int most);
   void WantAhead(const NodeView& file, int most, std::vector<Wanted>& wanted);
   // Takes in what the host answered for one file; the blocks by their index.
   Blocks Keep(Wanted& wanted, FileRead& read, Stamp asked, Instant at);

@@ -171,7 +171,7 @@ void Follower::Revalidate() {
       to_revalidate_.pop_front();
       revalidating_ = true;
     }
-    const absl::Status checked = fs_.Revalidate(host.get(), dir);
+    const absl::Status checked = fs_.CheckListing(host.get(), dir);
     if (ToErrno(checked) == EIO && !absl::IsAborted(checked)) {
       // The host is away: again when it is back.
       absl::MutexLock lock(&mu_);

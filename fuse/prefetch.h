@@ -4,9 +4,9 @@
 // module loader) ask for one after the other. From the second file of a
 // directory within a short time on, those that follow in the directory's order
 // are worth having before they are asked for; twice as many each time, up to a
-// bound. A directory where that stops starts small again. Who has read on in one
-// directory and comes to the next one is expected to read on there, too; if he
-// does not, the one after that starts small.
+// bound. A directory where that stops starts small again. Who has read on in
+// one directory and comes to the next one is expected to read on there, too; if
+// he does not, the one after that starts small.
 //
 // Also tells sequential readers of large files, who get whole windows.
 //
@@ -40,10 +40,10 @@ class Prefetch {
   // to have ready.
   int FilesAhead(const FileId& dir, Instant now);
 
-  // Blocks first..last of a large file are missing: what to fetch, [first, last].
-  // A reader that is near where it last was gets whole windows of kWindowBlocks,
-  // in whatever order its reads arrive (the kernel reads ahead from several
-  // threads at once).
+  // Blocks first..last of a large file are missing: what to fetch, [first,
+  // last]. A reader that is near where it last was gets whole windows of
+  // kWindowBlocks, in whatever order its reads arrive (the kernel reads ahead
+  // from several threads at once).
   struct Span {
     uint64_t first = 0;
     uint64_t last = 0;

@@ -1,23 +1,24 @@
 // Gives the kernel the content of small files before it asks, from the cache.
 //
 // Concept. A program that reads one file of a directory after the other would
-// wait for one request each. Once that is seen (fuse/prefetch.h), the files that
-// follow are put into the kernel's page cache (FUSE_NOTIFY_STORE), so that their
-// reads are the kernel's own. The last of each batch is left out: its request
-// tells that the program goes on, and has the next batch pushed. Nobody's request
-// means nothing more is pushed, so what is wasted is one batch.
+// wait for one request each. Once that is seen (fuse/prefetch.h), the files
+// that follow are put into the kernel's page cache (FUSE_NOTIFY_STORE), so that
+// their reads are the kernel's own. The last of each batch is left out: its
+// request tells that the program goes on, and has the next batch pushed.
+// Nobody's request means nothing more is pushed, so what is wasted is one
+// batch.
 //
 // Only what may be believed for ever is pushed: content of the known version,
 // under a lease, in a file that the VM has not changed.
 //
-// Races. Steps are made on the notifier's thread. An event that comes between the
-// look at the file and the push has its invalidation queued there, behind the
-// push. A change by the VM itself in that moment is found after the push, and the
-// pages are dropped again (docs/consistency.md). That thread may wait for a page
-// that a request has locked, which no worker may.
+// Races. Steps are made on the notifier's thread. An event that comes between
+// the look at the file and the push has its invalidation queued there, behind
+// the push. A change by the VM itself in that moment is found after the push,
+// and the pages are dropped again (docs/consistency.md). That thread may wait
+// for a page that a request has locked, which no worker may.
 //
-// Add is thread-safe; Step belongs to one thread. Bounded: what does not fit into
-// the queue is forgotten, and costs requests.
+// Add is thread-safe; Step belongs to one thread. Bounded: what does not fit
+// into the queue is forgotten, and costs requests.
 
 #ifndef WARMFS_FUSE_PUSHER_H_
 #define WARMFS_FUSE_PUSHER_H_

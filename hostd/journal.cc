@@ -106,8 +106,7 @@ bool Journal::IsNews(uint64_t client, const JournalPos& after) const {
 
 void Journal::Await(uint64_t client, const NextRequest& request) {
   const absl::Time until =
-      absl::Now() +
-      std::min(absl::Milliseconds(request.wait_ms), kLongestWait);
+      absl::Now() + std::min(absl::Milliseconds(request.wait_ms), kLongestWait);
   const uint64_t call = ++last_call_;
   waiting_[client] = call;
   const auto any = [&]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
