@@ -75,6 +75,10 @@ class Console:
 class Bed:
     """A working directory, the backend of the vsock device, hostd, the VM."""
 
+    kernel_package = guest_image.CLOUD_KERNEL
+    modules = guest_image.MODULES
+    programs = PROGRAMS
+
     def __init__(self, bin_directory, export):
         self.bin = pathlib.Path(bin_directory)
         self.export = pathlib.Path(export)
@@ -101,12 +105,13 @@ class Bed:
     def set_up(self):
         self.emulator = tool("qemu-system-x86_64", "qemu-system-x86")
         mke2fs = tool("mke2fs", "e2fsprogs")
-        for name in (*PROGRAMS, "warmfs-hostd", "vsock-backend"):
+        for name in (*self.programs, "warmfs-hostd", "vsock-backend"):
             if not (self.bin / name).exists():
                 raise Missing(f"{self.bin / name} is not built")
-        self.kernel = guest_image.kernel_directory()
+        self.kernel = guest_image.kernel_directory(self.kernel_package)
         (self.at / "initramfs").write_bytes(guest_image.initramfs(
-            self.kernel, [self.bin / name for name in PROGRAMS]))
+            self.kernel, self.modules,
+            [self.bin / name for name in self.programs]))
         subprocess.run([mke2fs, "-q", "-t", "ext4", str(self.disk), "512M"],
                        stdout=subprocess.DEVNULL,
                        check=True)
@@ -138,7 +143,11 @@ class Bed:
             "-serial", "stdio",
             "-drive", f"file={self.disk},format=raw,if=virtio,cache=unsafe",
             "-chardev", f"socket,id=vsock,path={self.at / 'qemu'}",
-            "-device", "vhost-user-vsock-pci,chardev=vsock"]
+            "-device", "vhost-user-vsock-pci,chardev=vsock", *self.devices()]
+
+    def devices(self):
+        """More of them, as words for QEMU."""
+        return []
 
     def boot(self):
         """KVM if the machine has it and a kernel boots with it, else TCG."""

@@ -15,7 +15,8 @@ import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 CACHE = pathlib.Path(os.environ.get("WARMFS_VM_CACHE", ROOT / "build/vm"))
-KERNEL_PACKAGE = "linux-image-cloud-amd64"
+CLOUD_KERNEL = "linux-image-cloud-amd64"
+GENERIC_KERNEL = "linux-image-amd64"  # larger, and with 9p
 MODULES = ("virtio_pci", "virtio_blk", "crc32c_generic", "ext4", "fuse",
            "virtiofs", "vmw_vsock_virtio_transport")
 DOWNLOAD_SECONDS = 120
@@ -62,19 +63,19 @@ def output_of(*command, **options):
         raise Missing(f"{' '.join(command)} took too long") from error
 
 
-def kernel_directory():
-    """A directory with vmlinux and modules/, downloaded once."""
-    kept = sorted(CACHE.glob("linux-image-*/complete"))
+def kernel_directory(meta_package):
+    """A directory with vmlinux and its modules, downloaded once."""
+    kept = sorted((CACHE / meta_package).glob("*/complete"))
     if kept:
         return kept[-1].parent
     try:
-        directory = download_kernel()
+        directory = download_kernel(meta_package)
     except Missing:
         # What apt knows may be older than what can be had.
         if os.geteuid() != 0:
             raise
         output_of("apt-get", "update", "-q")
-        directory = download_kernel()
+        directory = download_kernel(meta_package)
     deb = next(directory.glob("*.deb"))
     output_of("dpkg", "-x", str(deb), str(directory / "unpacked"))
     deb.unlink()
@@ -84,13 +85,13 @@ def kernel_directory():
     return directory
 
 
-def download_kernel():
+def download_kernel(meta_package):
     """A directory with the package in it."""
-    depends = output_of("apt-cache", "depends", KERNEL_PACKAGE)
+    depends = output_of("apt-cache", "depends", meta_package)
     package = re.search(r"Depends: (linux-image-\S+)", depends)
     if not package:
-        raise Missing(f"apt does not know {KERNEL_PACKAGE}; try apt-get update")
-    directory = CACHE / package[1]
+        raise Missing(f"apt does not know {meta_package}; try apt-get update")
+    directory = CACHE / meta_package / package[1]
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     output_of("apt-get", "download", "-q", package[1], cwd=directory)
@@ -181,9 +182,9 @@ class Archive:
         return b"".join(self.parts)
 
 
-def base_archive(kernel):
+def base_archive(kernel, names):
     """What does not change between builds of ours: busybox and modules."""
-    wanted = hashlib.sha256(" ".join(MODULES).encode()).hexdigest()[:8]
+    wanted = hashlib.sha256(" ".join(names).encode()).hexdigest()[:8]
     kept = kernel / f"base-{wanted}.cpio"
     busybox = tool("busybox", "busybox-static")
     if kept.exists():
@@ -193,7 +194,7 @@ def base_archive(kernel):
         raise Missing("busybox is linked with libraries; install "
                       "busybox-static")
     modules = Modules(kernel)
-    for name in MODULES:
+    for name in names:
         modules.add(name)
     archive = Archive()
     archive.file("bin/busybox", pathlib.Path(busybox).read_bytes(), 0o100755)
@@ -225,7 +226,7 @@ def stripped(program):
     return kept.read_bytes()
 
 
-def initramfs(kernel, programs):
+def initramfs(kernel, modules, programs):
     """The base, and a second archive with what the job brings."""
     archive = Archive()
     archive.file("init", INIT.encode(), 0o100755)
@@ -236,4 +237,4 @@ def initramfs(kernel, programs):
         for library in libraries(program):
             data = pathlib.Path(library).read_bytes()
             archive.file(library.lstrip("/"), data, 0o100755)
-    return base_archive(kernel) + archive.bytes()
+    return base_archive(kernel, modules) + archive.bytes()
