@@ -48,7 +48,7 @@ class Backend {
     }
     const size_t fixed = polled.size();
     relay_->AppendTo(polled);
-    if (poll(polled.data(), polled.size(), -1) < 0) {
+    if (poll(polled.data(), polled.size(), busy_ ? 0 : -1) < 0) {
       return errno == EINTR ? absl::OkStatus()
                             : absl::ErrnoToStatus(errno, "poll");
     }
@@ -77,10 +77,13 @@ class Backend {
     // A guest that was rebooted knows of no stream.
     if (was_running_ && !running) relay_->Reset();
     was_running_ = running;
+    busy_ = false;
     if (!running) return;
-    Note(relay_->Exchange(qemu_->queue(VhostUser::kToGuest),
-                          qemu_->queue(VhostUser::kFromGuest)));
-    if (qemu_) qemu_->Interrupt();
+    absl::StatusOr<bool> more = relay_->Exchange(
+        qemu_->queue(VhostUser::kToGuest), qemu_->queue(VhostUser::kFromGuest));
+    if (!more.ok()) return Note(more.status());
+    busy_ = *more;
+    qemu_->Interrupt();
   }
 
   // A device that is broken is gone for the guest; QEMU tells of it.
@@ -92,6 +95,7 @@ class Backend {
     qemu_.reset();
     relay_->Reset();
     was_running_ = false;
+    busy_ = false;
   }
 
   const UniqueFd listener_;
@@ -99,6 +103,7 @@ class Backend {
   const uint64_t guest_cid_;
   std::optional<VhostUser> qemu_;
   bool was_running_ = false;
+  bool busy_ = false;  // there is more to exchange
 };
 
 int Fail(const absl::Status& status) {

@@ -14,6 +14,10 @@
 namespace warmfs::vm {
 namespace {
 
+// Of one Exchange, and of each of its rounds: some hundred microseconds.
+constexpr int kRounds = 16;
+constexpr int kPacketsTaken = 16;
+
 constexpr size_t kLongestLine = sizeof("CONNECT 4294967295\n") - 1;
 
 rpc::Endpoint UnixEndpoint(std::string path) {
@@ -147,21 +151,27 @@ void VsockRelay::Call(Caller caller, uint32_t port) {
                        address, VsockStream::Origin::kHost);
 }
 
-absl::Status VsockRelay::Exchange(Virtqueue& to_guest, Virtqueue& from_guest) {
-  bool busy = true;
-  while (busy) {
-    busy = false;
-    while (resets_.size() < kMaxResets) {
-      absl::StatusOr<bool> took = TakePacket(from_guest);
-      if (!took.ok()) return took.status();
-      if (!*took) break;
-      busy = true;
-    }
+absl::StatusOr<bool> VsockRelay::Exchange(Virtqueue& to_guest,
+                                          Virtqueue& from_guest) {
+  for (int round = 0; round < kRounds; ++round) {
+    absl::StatusOr<bool> took = TakePackets(from_guest);
+    if (!took.ok()) return took;
     absl::StatusOr<bool> gave = GivePackets(to_guest);
-    if (!gave.ok()) return gave.status();
-    busy |= *gave;
+    if (!gave.ok()) return gave;
+    if (!*took && !*gave) return false;
   }
-  return absl::OkStatus();
+  return true;
+}
+
+absl::StatusOr<bool> VsockRelay::TakePackets(Virtqueue& queue) {
+  bool took_any = false;
+  for (int i = 0; i < kPacketsTaken && resets_.size() < kMaxResets; ++i) {
+    absl::StatusOr<bool> took = TakePacket(queue);
+    if (!took.ok()) return took;
+    if (!*took) break;
+    took_any = true;
+  }
+  return took_any;
 }
 
 absl::StatusOr<bool> VsockRelay::TakePacket(Virtqueue& queue) {

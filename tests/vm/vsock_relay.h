@@ -24,7 +24,7 @@
 #include <utility>
 #include <vector>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "schema/unique_fd.h"
 #include "tests/vm/virtqueue.h"
 #include "tests/vm/vsock_stream.h"
@@ -46,9 +46,10 @@ class VsockRelay {
   void AppendTo(std::vector<pollfd>& polled);
   void Polled(const pollfd* polled, size_t count);
 
-  // Takes the guest's packets and gives it what there is for it, as long as
-  // there is something to do. An error: the guest's queues are nonsense.
-  absl::Status Exchange(Virtqueue& to_guest, Virtqueue& from_guest);
+  // Takes the guest's packets and gives it what there is for it. True if there
+  // may be more to do: a guest that never stops must not keep the sockets from
+  // being polled. An error: the guest's queues are nonsense.
+  absl::StatusOr<bool> Exchange(Virtqueue& to_guest, Virtqueue& from_guest);
 
   // The guest, or its driver, is not there any more.
   void Reset();
@@ -65,6 +66,7 @@ class VsockRelay {
   void Introduce(std::list<Caller>::iterator caller);
   void Call(Caller caller, uint32_t port);
 
+  absl::StatusOr<bool> TakePackets(Virtqueue& queue);
   absl::StatusOr<bool> TakePacket(Virtqueue& queue);
   void Dispatch(const PacketHeader& packet, std::string_view payload);
   void Begin(const PacketHeader& packet);
