@@ -114,6 +114,9 @@ void DecideEntry(const Known& known, const Event& event, Decision& d) {
         break;
       }
       d.doubt_entry = true;
+      // By its name the kernel is told of it anew, and asks for no size before
+      // some calls on an open file (copy_file_range).
+      d.drop_name = d.drop_name || (known.dir_held && !event.name.empty());
       d.drop_entry = content ? Drop::kAttrAndPages : Drop::kAttr;
       break;
   }

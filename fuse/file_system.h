@@ -120,10 +120,9 @@ class FileSystem {
   uint64_t journal() const { return journal_.load(std::memory_order_acquire); }
 
   // --- upkeep ---
-  // Tells the host of orphans that the kernel has forgotten since the last call.
   void ReleaseOrphans(rpc::Channel& host);
   size_t forgotten_orphans();
-  // Fetches the content of a file into the cache; the bytes that were fetched.
+  // Fetches a file's content into the cache; the bytes that were fetched.
   absl::StatusOr<uint64_t> WarmFile(rpc::Channel& host, NodeId node);
 
   const FileSystemOptions& options() const { return options_; }
@@ -164,6 +163,9 @@ class FileSystem {
   // --- lookups (lookup.cc) ---
   absl::StatusOr<Entry> LookupInCache(const NodeView& dir,
                                       std::string_view name, bool& unknown);
+  // Attributes in doubt are asked for.
+  absl::StatusOr<Entry> Certain(rpc::Channel& host,
+                                absl::StatusOr<Entry> entry);
   absl::StatusOr<Entry> LookupOnHost(rpc::Channel& host, const NodeView& dir,
                                      std::string_view name);
   bool ReadDirFromCache(const NodeView& dir, uint64_t after, size_t limit,
@@ -172,7 +174,6 @@ class FileSystem {
                                           const NodeView& dir, uint64_t after,
                                           size_t limit);
   Entry MakeEntry(NodeId node, const Attr& attr, Instant fresh_at) const;
-  // Of what was in a listing that was true at `listed_at`.
   Entry MakeEntry(const Tree::Bound& bound, Instant listed_at) const;
   absl::Status CheckWritable() const;
   Attr ToVm(Attr attr) const;
@@ -199,7 +200,7 @@ class FileSystem {
   // at most so many, and kWholeBytes.
   std::vector<DirItem> Following(const NodeView& file, int most);
   void WantAhead(const NodeView& file, int most, std::vector<Wanted>& wanted);
-  // Takes in what the host answered for one file; the blocks by their index.
+  // Takes in the host's answer for one file; the blocks by their index.
   Blocks Keep(Wanted& wanted, FileRead& read, Stamp asked, Instant at);
 
   // --- changes (change.cc) ---
@@ -214,7 +215,6 @@ class FileSystem {
                              int error);
   absl::Status FinishNodeChange(const NodeView& node, Stamp begun, int error,
                                 const Change& change);
-  // New attributes of an object whose name we changed.
   void TakeAttr(const Attr& attr, cache::Edit& edit)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(apply_mu_);
   bool KernelHolds(const NodeView& dir, std::string_view name);

@@ -218,14 +218,8 @@ int InjectedCall::Create(int root) const {
 // Both times are ATTRIB, the mtime alone is MODIFY; which times does not
 // matter. An owner may do so whatever the mode is, and to every type.
 int InjectedCall::Change(int root) const {
-  if (in_.object.IsRegular()) {
-    // See session_inject.cc for why the attributes are looked at first.
-    struct statx st;
-    if (statx(root, path_.c_str(), AT_SYMLINK_NOFOLLOW | AT_STATX_FORCE_SYNC,
-              STATX_BASIC_STATS, &st) != 0) {
-      return errno;
-    }
-  }
+  // See session_inject.cc for why.
+  if (in_.object.IsRegular() && LookAtAttributes(root) != 0) return errno;
   const Attr& attr = in_.object;
   timespec times[2] = {{attr.atime.sec, attr.atime.nsec},
                        {attr.mtime.sec, attr.mtime.nsec}};
@@ -233,9 +227,18 @@ int InjectedCall::Change(int root) const {
   return Result(utimensat(root, path_.c_str(), times, AT_SYMLINK_NOFOLLOW));
 }
 
+// The kernel asks for them, and has the size that is true by now.
+int InjectedCall::LookAtAttributes(int root) const {
+  struct statx st;
+  return statx(root, path_.c_str(), AT_SYMLINK_NOFOLLOW | AT_STATX_FORCE_SYNC,
+               STATX_BASIC_STATS, &st);
+}
+
 int InjectedCall::CloseWrite(int root) const {
   // Opening a FIFO would show its readers a writer that was not there.
   if (!in_.object.IsRegular()) return EOPNOTSUPP;
+  // copy_file_range goes by the size that the kernel has, without a look.
+  if (LookAtAttributes(root) != 0) return errno;
   const int fd = openat(root, path_.c_str(),
                         O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) return errno;

@@ -58,6 +58,7 @@ class InjectedCall {
   int Create(int root) const;
   int Rename(int root) const;
   int Change(int root) const;
+  int LookAtAttributes(int root) const;
   int CloseWrite(int root) const;
 
   FileSystem& fs_;

@@ -283,7 +283,10 @@ TEST_F(PosixTest, CopyFileRangeIsDoneOnTheHost) {
   while (done < content.size()) {
     const ssize_t n = copy_file_range(from.get(), nullptr, to.get(), nullptr,
                                       content.size() - done, 0);
-    ASSERT_GT(n, 0) << strerror(errno);
+    struct stat st;
+    ASSERT_EQ(fstat(from.get(), &st), 0);
+    ASSERT_GT(n, 0) << strerror(errno) << " after " << done << ", the file has "
+                    << st.st_size;
     done += n;
   }
   EXPECT_EQ(Rpcs("read"), reads);
