@@ -268,6 +268,7 @@ TEST(DecideTest, AnOlderContentOfSomebodyElseIsAskedAbout) {
   EXPECT_FALSE(d.take_entry);
   EXPECT_TRUE(d.doubt_entry);
   EXPECT_EQ(d.drop_entry, Drop::kAttrAndPages);
+  EXPECT_TRUE(d.drop_name);  // for calls that go by the kernel's size
 }
 
 // A listing that the host made later came first. No node is there to be asked
