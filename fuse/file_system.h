@@ -163,9 +163,8 @@ class FileSystem {
   // --- lookups (lookup.cc) ---
   absl::StatusOr<Entry> LookupInCache(const NodeView& dir,
                                       std::string_view name, bool& unknown);
-  // Attributes in doubt are asked for.
-  absl::StatusOr<Entry> Certain(rpc::Channel& host,
-                                absl::StatusOr<Entry> entry);
+  // Its attributes are.
+  bool InDoubt(const absl::StatusOr<Entry>& entry) const;
   absl::StatusOr<Entry> LookupOnHost(rpc::Channel& host, const NodeView& dir,
                                      std::string_view name);
   bool ReadDirFromCache(const NodeView& dir, uint64_t after, size_t limit,

@@ -68,18 +68,18 @@ absl::StatusOr<Entry> FileSystem::Lookup(rpc::Channel& host, NodeId dir,
   bool unknown = !listed.ok();
   if (!unknown) {
     absl::StatusOr<Entry> entry = LookupInCache(*view, name, unknown);
-    if (!unknown) return Certain(host, std::move(entry));
+    if (!unknown && !InDoubt(entry)) return entry;
+    // The name may stand for something else by now, so it is the name that is
+    // asked about.
+    if (!unknown) Forget(entry->node, 1);
   }
   return LookupOnHost(host, *view, name);
 }
 
-absl::StatusOr<Entry> FileSystem::Certain(rpc::Channel& host,
-                                          absl::StatusOr<Entry> entry) {
-  if (!entry.ok() || entry->node == 0) return entry;
+bool FileSystem::InDoubt(const absl::StatusOr<Entry>& entry) const {
+  if (!entry.ok() || entry->node == 0) return false;
   const auto view = tree_.Look(entry->node);
-  if (!view || view->attr_fresh_at != 0) return entry;
-  absl::StatusOr<Entry> asked = GetAttr(host, entry->node);
-  return asked.ok() ? asked : entry;
+  return view && view->attr_fresh_at == 0;
 }
 
 absl::StatusOr<Entry> FileSystem::LookupInCache(const NodeView& dir,
