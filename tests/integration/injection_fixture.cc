@@ -66,8 +66,7 @@ void InjectionTest::Mount(bool read_only) {
   options.read_only = read_only;
   options.workers = 3;
   locks_ = std::make_unique<fuse::HostLocks>(*fs_, *remote_);
-  session_ =
-      std::make_unique<fuse::Session>(options, *fs_, *locks_, *remote_);
+  session_ = std::make_unique<fuse::Session>(options, *fs_, *locks_, *remote_);
   const auto invalidate = [this](NodeId dir, const std::string& name) {
     session_->InvalidateEntry(dir, name);
   };

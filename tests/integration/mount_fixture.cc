@@ -165,6 +165,23 @@ uint64_t MountTest::Requests(const std::string& kind) {
   return Status()["requests"]["by_kind"].value(kind, uint64_t{0});
 }
 
+void MountTest::ExpectWarm(int files) {
+  const auto before = Status()["requests"]["by_kind"];
+  uint64_t fewest = UINT64_MAX;
+  for (int walk = 0; walk < 5; ++walk) {
+    const uint64_t requests = Requests();
+    EXPECT_EQ(WalkAndRead(Mnt()), files);
+    fewest = std::min(fewest, Requests() - requests);
+  }
+  EXPECT_EQ(fewest, 0);
+  const auto after = Status()["requests"]["by_kind"];
+  for (const auto& [kind, count] : after.items()) {
+    // A READ makes the kernel ask for the attributes too.
+    if (kind == "read" || kind == "readdirplus" || kind == "getattr") continue;
+    EXPECT_EQ(count.get<uint64_t>(), before.value(kind, uint64_t{0})) << kind;
+  }
+}
+
 uint64_t MountTest::Rpcs() { return Status()["rpc"]["calls"].get<uint64_t>(); }
 
 uint64_t MountTest::Rpcs(const std::string& method) {

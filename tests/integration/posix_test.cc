@@ -316,15 +316,15 @@ TEST_F(PosixTest, ExtendedAttributesOfUsers) {
 TEST_F(PosixTest, SharedMappingsWriteThroughToTheHost) {
   WriteFile(Mnt("map"), std::string(8192, '.'));
   UniqueFd fd = Open(Mnt("map"), O_RDWR);
-  void* map = mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(),
-                   0);
+  void* map =
+      mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
   ASSERT_NE(map, MAP_FAILED);
   std::memcpy(static_cast<char*>(map) + 5000, "mapped", 6);
   ASSERT_EQ(msync(map, 8192, MS_SYNC), 0);
   EXPECT_EQ(ReadFile(Host("map")).substr(5000, 6), "mapped");
   munmap(map, 8192);
-  void* copy = mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE,
-                    fd.get(), 0);
+  void* copy =
+      mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd.get(), 0);
   ASSERT_NE(copy, MAP_FAILED);
   EXPECT_EQ(std::memcmp(static_cast<char*>(copy) + 5000, "mapped", 6), 0);
   static_cast<char*>(copy)[0] = 'X';
@@ -428,7 +428,8 @@ TEST_F(PosixTest, ADirectoryRenamedOnTheHostIsFollowedByThoseInside) {
     UniqueFd fd(openat(dir.get(), "f", O_RDONLY | O_CLOEXEC));
     return fd && ReadAll(fd) == "inside";
   });
-  UniqueFd made(openat(dir.get(), "made", O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
+  UniqueFd made(
+      openat(dir.get(), "made", O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
   EXPECT_TRUE(made) << strerror(errno);
   EXPECT_TRUE(fs::exists(Host("is/made")));
 }

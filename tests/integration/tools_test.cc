@@ -25,8 +25,8 @@ class ToolsTest : public MountTest {
 TEST_F(ToolsTest, MountReturnsOnceItAnswersAndUmountOnceTheCacheIsFree) {
   WriteFile(Host("f"), "x");
   for (int round = 0; round < 3; ++round) {
-    const Output mounted = Execute({Program("warmfs"), "mount", Host(), Mnt(), "-o",
-                                "cache=" + Cache()});
+    const Output mounted = Execute(
+        {Program("warmfs"), "mount", Host(), Mnt(), "-o", "cache=" + Cache()});
     ASSERT_EQ(mounted.code, 0) << mounted.text;
     EXPECT_EQ(ReadFile(Mnt("f")), "x");
     const Output unmounted = Execute({Program("warmfs"), "umount", Mnt()});
@@ -35,11 +35,12 @@ TEST_F(ToolsTest, MountReturnsOnceItAnswersAndUmountOnceTheCacheIsFree) {
   }
 }
 
-// Neither the client nor its host daemon may keep what the user reads from open.
+// Neither the client nor its host daemon may keep what the user reads from
+// open.
 TEST_F(ToolsTest, TheOutputOfMountEndsWithTheCommand) {
   const Output piped =
-      Shell("timeout 10 sh -c '" + Program("warmfs") + " mount " + Host() + " " +
-            Mnt() + " -o cache=" + Cache() + " 2>&1 | cat'");
+      Shell("timeout 10 sh -c '" + Program("warmfs") + " mount " + Host() +
+            " " + Mnt() + " -o cache=" + Cache() + " 2>&1 | cat'");
   EXPECT_EQ(piped.code, 0) << piped.text;
   EXPECT_EQ(Execute({Program("warmfs"), "umount", Mnt()}).code, 0);
 }
@@ -48,12 +49,12 @@ TEST_F(ToolsTest, MountEightHelperFormsWork) {
   WriteFile(Host("f"), "x");
   fs::create_symlink(Program("warmfs"), Tmp("mount.warmfs"));
   const Output helper = Execute({Tmp("mount.warmfs"), Host(), Mnt(), "-n", "-o",
-                             "rw,nodev,_netdev,x-test,cache=" + Cache()});
+                                 "rw,nodev,_netdev,x-test,cache=" + Cache()});
   ASSERT_EQ(helper.code, 0) << helper.text;
   EXPECT_EQ(ReadFile(Mnt("f")), "x");
   ASSERT_EQ(Execute({Program("warmfs"), "umount", Mnt()}).code, 0);
-  const Output bare = Execute(
-      {Program("warmfs"), Host(), Mnt(), "-o", "rw,cache=" + Cache()});
+  const Output bare =
+      Execute({Program("warmfs"), Host(), Mnt(), "-o", "rw,cache=" + Cache()});
   ASSERT_EQ(bare.code, 0) << bare.text;
   EXPECT_EQ(ReadFile(Mnt("f")), "x");
   EXPECT_EQ(Execute({Program("warmfs"), "umount", Mnt()}).code, 0);
@@ -64,8 +65,8 @@ TEST_F(ToolsTest, SigtermUnmountsCleanly) {
   kill(client(), SIGTERM);
   struct stat host, here;
   Await("the unmount", [&] {
-    return stat(Tmp("").c_str(), &host) == 0 && stat(Mnt().c_str(), &here) == 0 &&
-           host.st_dev == here.st_dev;
+    return stat(Tmp("").c_str(), &host) == 0 &&
+           stat(Mnt().c_str(), &here) == 0 && host.st_dev == here.st_dev;
   });
 }
 
@@ -126,7 +127,8 @@ TEST_F(ToolsTest, ToolsShowTheSameInUseAndAtRest) {
   Unmount();
   EXPECT_EQ(CacheTool({"--cache", Cache(), "ls", "d1"}).text, in_use_ls.text);
   EXPECT_EQ(CacheTool({"--cache", Cache(), "cat", "d1/f3"}).text, content);
-  const Output stat = CacheTool({"--cache", Cache(), "--json", "stat", "d1/f3"});
+  const Output stat =
+      CacheTool({"--cache", Cache(), "--json", "stat", "d1/f3"});
   const auto line = nlohmann::json::parse(stat.text, nullptr, false);
   ASSERT_TRUE(line.is_object()) << stat.text;
   EXPECT_EQ(line["size"], content.size());
@@ -168,8 +170,8 @@ TEST_F(ToolsTest, HostLocksExcludeTheHostsOwnProcesses) {
   Mount("locks=host");
   EXPECT_EQ(Status()["locks"], "host");
   // A process of the host holds it, one of the VM waits for it.
-  const pid_t holder = Start({"flock", Host("lock"), "-c",
-                              "touch " + Tmp("held") + "; sleep 60"});
+  const pid_t holder = Start(
+      {"flock", Host("lock"), "-c", "touch " + Tmp("held") + "; sleep 60"});
   Await("the lock", [&] { return fs::exists(Tmp("held")); });
   EXPECT_NE(Execute({"flock", "-n", Mnt("lock"), "true"}).code, 0);
   const pid_t waiter =
@@ -181,8 +183,8 @@ TEST_F(ToolsTest, HostLocksExcludeTheHostsOwnProcesses) {
   EXPECT_EQ(WaitFor(waiter), 0);
   EXPECT_TRUE(fs::exists(Tmp("waiter-got-it")));
   // And the other way round; the kernel gives it back at close.
-  const Output held = Execute({"flock", Mnt("lock"), "flock", "-n", Host("lock"),
-                           "true"});
+  const Output held =
+      Execute({"flock", Mnt("lock"), "flock", "-n", Host("lock"), "true"});
   EXPECT_NE(held.code, 0);
   Await("the unlock", [&] {
     return Execute({"flock", "-n", Host("lock"), "true"}).code == 0;
@@ -207,7 +209,8 @@ TEST_F(ToolsTest, HostLocksOfRangesExcludeBothWays) {
       "  os._exit(1)\n"
       "sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid,0)[1]))\n";
   WriteFile(Tmp("lock.py"), python);
-  const Output output = Execute({"python3", Tmp("lock.py"), Mnt("db"), Host("db")});
+  const Output output =
+      Execute({"python3", Tmp("lock.py"), Mnt("db"), Host("db")});
   EXPECT_EQ(output.code, 0) << output.text;
 }
 
