@@ -36,8 +36,7 @@ void Cache::PutListing(const Attr& dir, absl::Span<const DirEntry> entries,
   impl_->PutListing(dir, entries, {digest, lease}, complete);
 }
 void Cache::BeginListing(const Attr& dir) { impl_->BeginListing(dir); }
-void Cache::SealListing(const Attr& dir, const Digest& digest,
-                        uint64_t lease) {
+void Cache::SealListing(const Attr& dir, const Digest& digest, uint64_t lease) {
   impl_->SealListing(dir, {digest, lease});
 }
 

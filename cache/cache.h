@@ -78,8 +78,8 @@ struct LookupResult {
 
 struct Block {
   Version version;
-  bool racy = false;    // read under racy attributes: check before trusting it
-  uint64_t hash = 0;    // XXH3-64 of bytes; verified already
+  bool racy = false;  // read under racy attributes: check before trusting it
+  uint64_t hash = 0;  // XXH3-64 of bytes; verified already
   std::string bytes;
 };
 
@@ -93,8 +93,8 @@ struct Usage {
   uint64_t disk_bytes = 0;     // what the database occupies
   uint64_t max_bytes = 0;
   uint64_t blocks = 0;
-  uint64_t nodes = 0;          // estimated
-  uint64_t entries = 0;        // estimated
+  uint64_t nodes = 0;    // estimated
+  uint64_t entries = 0;  // estimated
 };
 
 struct Counters {

@@ -72,8 +72,8 @@ class BatchBuilder {
         Delete(KeySpace::kListing, NodeKey(op.id));
         return DeleteEntries(op.id);
       case Kind::kSetLease:
-        return ChangeListing(
-            op.id, [&](ListingRecord& l) { l.lease = op.number; });
+        return ChangeListing(op.id,
+                             [&](ListingRecord& l) { l.lease = op.number; });
       case Kind::kSetCursor:
         return Put(KeySpace::kMeta, kMetaCursor, EncodeFileId(op.target));
       case Kind::kPutTarget:
@@ -131,10 +131,9 @@ bool RestoresTrust(const EditOp& op) {
 
 void Cache::Impl::Commit(const std::vector<EditOp>& ops) {
   const auto gen = storage_->Current();
-  const auto edited =
-      IdsOf(ops, [](const EditOp& op) {
-        return op.kind != Kind::kPutTarget && op.kind != Kind::kSetCursor;
-      });
+  const auto edited = IdsOf(ops, [](const EditOp& op) {
+    return op.kind != Kind::kPutTarget && op.kind != Kind::kSetCursor;
+  });
   {
     StripedLocks::Guard guard(dirs_, StripedLocks::StripesOf(edited));
     BatchBuilder builder(*gen->db);

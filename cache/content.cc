@@ -13,9 +13,9 @@
 namespace warmfs::cache {
 namespace {
 
-// Content up to this many bytes goes through the log, and so survives a crash of
-// the process: small files are what a tree is made of, and cost a request each to
-// fetch. Larger content would double what a stream writes.
+// Content up to this many bytes goes through the log, and so survives a crash
+// of the process: small files are what a tree is made of, and cost a request
+// each to fetch. Larger content would double what a stream writes.
 constexpr size_t kLoggedBytes = 16 * 1024;
 
 // Operations in one batch when the blocks of a large file are removed.

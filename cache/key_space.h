@@ -2,8 +2,9 @@
 // are laid out in codec.h and docs/cache-format.md.
 //
 // What is written with a log survives a crash of the process up to its last
-// write. Without one, what was not flushed yet is lost; only content of more than
-// a few KiB is so kept, whose header (with a log) tells that it is missing.
+// write. Without one, what was not flushed yet is lost; only content of more
+// than a few KiB is so kept, whose header (with a log) tells that it is
+// missing.
 
 #ifndef WARMFS_CACHE_KEY_SPACE_H_
 #define WARMFS_CACHE_KEY_SPACE_H_
@@ -44,11 +45,11 @@ inline constexpr size_t kMiB = size_t{1} << 20;
 //
 //   kMeta     name of a field              -> its value
 //   kAttr     FileId                       -> attributes
-//   kListing  FileId (of a directory)      -> digest, lease; there if it is complete
-//   kDirent   FileId, cookie, name         -> FileId
-//   kBlock    FileId, index                -> version, racy, hash, length
-//   kContent  FileId, index                -> hash, bytes
-//   kUsage    FileId                       -> when its content was last used
+//   kListing  FileId (of a directory)      -> digest, lease; there if it is
+//   complete kDirent   FileId, cookie, name         -> FileId kBlock    FileId,
+//   index                -> version, racy, hash, length kContent  FileId, index
+//   -> hash, bytes kUsage    FileId                       -> when its content
+//   was last used
 inline constexpr KeySpaceRow kKeySpaces[kKeySpaceCount] = {
     // RocksDB insists that the first family has this name.
     {KeySpace::kMeta, "default", kMiB / 4, 2, 0, false},

@@ -147,8 +147,7 @@ std::vector<FileId> IdsOf(absl::Span<const DirEntry> entries, const FileId& dir,
 
 void Cache::Impl::PutListing(const Attr& dir,
                              absl::Span<const DirEntry> entries,
-                             const ListingRecord& listing,
-                             bool complete) {
+                             const ListingRecord& listing, bool complete) {
   const auto gen = storage_->Current();
   const std::vector<Ordered> order = InKeyOrder(entries);
   const bool all = complete && AllNamesFit(entries);
@@ -184,8 +183,7 @@ void Cache::Impl::BeginListing(const Attr& dir) {
   }
 }
 
-void Cache::Impl::SealListing(const Attr& dir,
-                              const ListingRecord& listing) {
+void Cache::Impl::SealListing(const Attr& dir, const ListingRecord& listing) {
   const auto gen = storage_->Current();
   StripedLocks::Guard guard(dirs_, dir.id);
   ListingWriter writer(*gen->db, dir.id, [&](rocksdb::WriteBatch& batch) {

@@ -149,8 +149,9 @@ void Print(const std::string& command, const json& line) {
   if (command == "ls") {
     if (line.contains("name")) return PrintEntry(line);
     if (!line.value("complete", true)) {
-      fmt::print(stderr, "(only what is in the cache; the listing is not "
-                         "complete)\n");
+      fmt::print(stderr,
+                 "(only what is in the cache; the listing is not "
+                 "complete)\n");
     }
   } else if (command == "cat") {
     std::string bytes;
@@ -163,7 +164,8 @@ void Print(const std::string& command, const json& line) {
     fmt::print("{}\n", line.value("bad", ""));
   } else if (command == "verify") {
     fmt::print("{} blocks ({}) verified: {} bad blocks, {} bad records\n",
-               line.value("blocks", 0ull), FormatSize(line.value("bytes", 0ull)),
+               line.value("blocks", 0ull),
+               FormatSize(line.value("bytes", 0ull)),
                line.value("bad_blocks", 0ull), line.value("bad_records", 0ull));
   } else if (command == "evict") {
     fmt::print("{} evicted\n", FormatSize(line.value("evicted", 0ull)));
@@ -207,10 +209,11 @@ int CacheCommand(const CacheWhere& where, json request, bool as_json) {
   ProgressLine progress;
   bool bad = false;
   absl::Status status = at->target->Ask(request, [&](const json& line) {
-    bad = bad || line.value("bad_blocks", 0ull) + line.value("bad_records", 0ull) > 0;
+    bad = bad ||
+          line.value("bad_blocks", 0ull) + line.value("bad_records", 0ull) > 0;
     if (as_json) {
-      fmt::print("{}\n", line.dump(-1, ' ', false,
-                                   json::error_handler_t::replace));
+      fmt::print("{}\n",
+                 line.dump(-1, ' ', false, json::error_handler_t::replace));
     } else if (command == "warm") {
       progress.Show(line);
     } else {

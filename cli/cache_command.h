@@ -1,5 +1,6 @@
 // What warmfs-cache does: sends a request to the cache's owner (the mount that
-// has it in use, or an inspector on the database at rest) and prints its answer.
+// has it in use, or an inspector on the database at rest) and prints its
+// answer.
 
 #ifndef WARMFS_CLI_CACHE_COMMAND_H_
 #define WARMFS_CLI_CACHE_COMMAND_H_

@@ -96,8 +96,8 @@ absl::StatusOr<double> ParseSeconds(std::string_view text) {
   const std::string_view unit(stop, end - stop);
   if (error != std::errc() || value < 0 ||
       (!unit.empty() && unit != "s" && unit != "ms")) {
-    return absl::InvalidArgumentError(
-        fmt::format("'{}' is not a time; write it like 1, 0.5s or 200ms", text));
+    return absl::InvalidArgumentError(fmt::format(
+        "'{}' is not a time; write it like 1, 0.5s or 200ms", text));
   }
   return unit == "ms" ? value / 1000 : value;
 }

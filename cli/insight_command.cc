@@ -50,15 +50,14 @@ std::string Joined(const json& words) {
 }
 
 void PrintEvent(const json& e) {
-  fmt::print("{:>8}  {:>7} us  {:<12} {}{}  changed {}  dropped {}{}{}\n",
-             e["sequence"].get<uint64_t>(), e["delay_us"].get<int64_t>(),
-             e["kind"].get<std::string>(), e["path"].get<std::string>(),
-             e["directory"].get<bool>() ? "/" : "", Joined(e["changed"]),
-             Joined(e["dropped"]),
-             e.contains("raised")
-                 ? "  raised " + e["raised"].get<std::string>()
-                 : "",
-             e["own"].get<bool>() ? "  (own)" : "");
+  fmt::print(
+      "{:>8}  {:>7} us  {:<12} {}{}  changed {}  dropped {}{}{}\n",
+      e["sequence"].get<uint64_t>(), e["delay_us"].get<int64_t>(),
+      e["kind"].get<std::string>(), e["path"].get<std::string>(),
+      e["directory"].get<bool>() ? "/" : "", Joined(e["changed"]),
+      Joined(e["dropped"]),
+      e.contains("raised") ? "  raised " + e["raised"].get<std::string>() : "",
+      e["own"].get<bool>() ? "  (own)" : "");
 }
 
 }  // namespace

@@ -44,9 +44,9 @@ absl::Status PrepareMountpoint(const std::string& mountpoint) {
     fuse::Detach(mountpoint, /*lazy=*/true);
   }
   if (stat(mountpoint.c_str(), &st) != 0) {
-    return absl::NotFoundError(fmt::format(
-        "mountpoint {}: {}; make it with mkdir -p", mountpoint,
-        strerror(errno)));
+    return absl::NotFoundError(
+        fmt::format("mountpoint {}: {}; make it with mkdir -p", mountpoint,
+                    strerror(errno)));
   }
   if (!S_ISDIR(st.st_mode)) {
     return absl::FailedPreconditionError(
@@ -81,10 +81,10 @@ absl::Status ResolveSource(fuse::MountOptions& options) {
         fmt::format("source {} is not a directory", path));
   }
   // A mount inside its own source would wait for itself.
-  if (options.mountpoint == path || options.mountpoint.starts_with(path + "/")) {
-    return absl::InvalidArgumentError(
-        fmt::format("mountpoint {} is inside the source {}", options.mountpoint,
-                    path));
+  if (options.mountpoint == path ||
+      options.mountpoint.starts_with(path + "/")) {
+    return absl::InvalidArgumentError(fmt::format(
+        "mountpoint {} is inside the source {}", options.mountpoint, path));
   }
   options.remote.endpoint = path;
   return absl::OkStatus();
@@ -139,8 +139,7 @@ int Serve(fuse::MountOptions options, const std::function<void()>& mounted,
 int Foreground(fuse::MountOptions options) {
   const std::string mountpoint = options.mountpoint;
   return Serve(
-      std::move(options),
-      [&] { spdlog::info("mounted on {}", mountpoint); },
+      std::move(options), [&] { spdlog::info("mounted on {}", mountpoint); },
       [](const absl::Status& status) { Fail(kProgram, status); });
 }
 
@@ -156,8 +155,9 @@ void Report(int pipe, char kind, const std::string& text) {
   const int null = open("/dev/null", O_RDWR);
   dup2(null, STDIN_FILENO);
   dup2(null, STDOUT_FILENO);
-  // Nothing of the user's is kept open, neither here nor in the host daemon that
-  // is started from here: whoever reads our output to its end would wait for it.
+  // Nothing of the user's is kept open, neither here nor in the host daemon
+  // that is started from here: whoever reads our output to its end would wait
+  // for it.
   const std::string log = options.cache_directory + ".log";
   const int fd = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
   dup2(fd >= 0 ? fd : null, STDERR_FILENO);
@@ -211,8 +211,8 @@ int MountCommand(fuse::MountOptions options, bool foreground) {
   if (status.ok()) status = ResolveSource(options);
   if (!status.ok()) return Fail(kProgram, status);
   if (options.cache_directory.empty()) {
-    options.cache_directory = DefaultCacheDirectory(
-        options.remote.endpoint, options.remote.export_name);
+    options.cache_directory = DefaultCacheDirectory(options.remote.endpoint,
+                                                    options.remote.export_name);
   }
   // The last directory is the cache's own to make; those above are made here.
   std::error_code error;

@@ -41,8 +41,8 @@ absl::Status SetDuration(const std::string& text, absl::Duration& out) {
 absl::Status SetToken(const std::string& path, MountOptions& o) {
   std::ifstream in(path);
   if (!in || !std::getline(in, o.remote.token)) {
-    return absl::NotFoundError(fmt::format("token_file={}: cannot read it",
-                                           path));
+    return absl::NotFoundError(
+        fmt::format("token_file={}: cannot read it", path));
   }
   return absl::OkStatus();
 }
@@ -85,10 +85,8 @@ const std::map<std::string, Setter>& Setters() {
          return absl::OkStatus();
        }},
       {"cache_size", SetCacheSize},
-      {"ttl",
-       [](const std::string& v, MountOptions& o) {
-         return SetDuration(v, o.ttl);
-       }},
+      {"ttl", [](const std::string& v,
+                 MountOptions& o) { return SetDuration(v, o.ttl); }},
       {"host_wait",
        [](const std::string& v, MountOptions& o) {
          return SetDuration(v, o.remote.host_wait);
@@ -114,10 +112,10 @@ const std::map<std::string, Setter>& Setters() {
 
 bool IsOfEveryFileSystem(const std::string& name) {
   static constexpr std::array kNames = {
-      "rw",      "dev",     "nodev",  "suid",     "nosuid",   "exec",
-      "noexec",  "auto",    "noauto", "user",     "users",    "nouser",
-      "owner",   "group",   "_netdev", "nofail",  "defaults", "atime",
-      "noatime", "relatime", "diratime", "nodiratime", "async", "comment"};
+      "rw",      "dev",      "nodev",    "suid",       "nosuid",   "exec",
+      "noexec",  "auto",     "noauto",   "user",       "users",    "nouser",
+      "owner",   "group",    "_netdev",  "nofail",     "defaults", "atime",
+      "noatime", "relatime", "diratime", "nodiratime", "async",    "comment"};
   if (name.starts_with("x-")) return true;
   return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
 }

@@ -29,27 +29,30 @@ std::string Freshness(const json& s) {
   std::string text =
       fmt::format("{} leases", journal["leases"].get<uint64_t>());
   if (refused != 0) {
-    text += fmt::format(", {} REFUSED by the host (its watches are used up; "
-                        "those directories are {})",
-                        refused, check);
+    text += fmt::format(
+        ", {} REFUSED by the host (its watches are used up; "
+        "those directories are {})",
+        refused, check);
   }
   return text;
 }
 
 void PrintJournal(const json& journal, const json& injections) {
   uint64_t raised = 0;
-  for (const json& count : injections["raised"]) raised += count.get<uint64_t>();
-  fmt::print("  journal     {} events ({} of our own), {} raised here, {} "
-             "dropped; {} epochs, {} overflows, {} directories to check\n",
-             journal["events"].get<uint64_t>(), journal["own"].get<uint64_t>(),
-             raised, injections["dropped"].get<uint64_t>(),
-             journal["epochs"].get<uint64_t>(),
-             journal["host"]["overflows"].get<uint64_t>(),
-             journal["to_revalidate"].get<uint64_t>());
-  fmt::print("  lag         p50 {:.0f} us, p99 {:.0f} us from the host's "
-             "change to here\n",
-             journal["lag"]["p50_us"].get<double>(),
-             journal["lag"]["p99_us"].get<double>());
+  for (const json& count : injections["raised"])
+    raised += count.get<uint64_t>();
+  fmt::print(
+      "  journal     {} events ({} of our own), {} raised here, {} "
+      "dropped; {} epochs, {} overflows, {} directories to check\n",
+      journal["events"].get<uint64_t>(), journal["own"].get<uint64_t>(), raised,
+      injections["dropped"].get<uint64_t>(), journal["epochs"].get<uint64_t>(),
+      journal["host"]["overflows"].get<uint64_t>(),
+      journal["to_revalidate"].get<uint64_t>());
+  fmt::print(
+      "  lag         p50 {:.0f} us, p99 {:.0f} us from the host's "
+      "change to here\n",
+      journal["lag"]["p50_us"].get<double>(),
+      journal["lag"]["p99_us"].get<double>());
 }
 
 // A process works on in the belief that it holds these.
@@ -71,9 +74,8 @@ void PrintOne(const json& s) {
   const json& reads = s["reads"];
   const json& listings = s["listings"];
   fmt::print("{} from {} (export {}), pid {}\n",
-             s["mountpoint"].get<std::string>(),
-             s["source"].get<std::string>(), s["export"].get<std::string>(),
-             s["pid"].get<int>());
+             s["mountpoint"].get<std::string>(), s["source"].get<std::string>(),
+             s["export"].get<std::string>(), s["pid"].get<int>());
   const std::string trouble = s["connection"]["trouble"];
   fmt::print("  host        {}{}{}\n",
              s["connection"]["state"].get<std::string>(),
@@ -93,13 +95,13 @@ void PrintOne(const json& s) {
   fmt::print("  requests    {} from the kernel, {} to the host\n",
              s["requests"]["total"].get<uint64_t>(),
              rpc["calls"].get<uint64_t>());
-  fmt::print("  latency     p50 {:.0f} us, p90 {:.0f} us, p99 {:.0f} us; {} "
-             "reconnects, {} failures\n",
-             rpc["latency"]["p50_us"].get<double>(),
-             rpc["latency"]["p90_us"].get<double>(),
-             rpc["latency"]["p99_us"].get<double>(),
-             rpc["reconnects"].get<uint64_t>(),
-             rpc["failures"].get<uint64_t>());
+  fmt::print(
+      "  latency     p50 {:.0f} us, p90 {:.0f} us, p99 {:.0f} us; {} "
+      "reconnects, {} failures\n",
+      rpc["latency"]["p50_us"].get<double>(),
+      rpc["latency"]["p90_us"].get<double>(),
+      rpc["latency"]["p99_us"].get<double>(), rpc["reconnects"].get<uint64_t>(),
+      rpc["failures"].get<uint64_t>());
   fmt::print("  cache       {} of {} in {}{}\n",
              FormatSize(cache["content_bytes"]), FormatSize(cache["max_bytes"]),
              cache["directory"].get<std::string>(),

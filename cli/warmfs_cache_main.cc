@@ -1,4 +1,5 @@
-// warmfs-cache: looks into the cache of a mount, checks it, fills and empties it.
+// warmfs-cache: looks into the cache of a mount, checks it, fills and empties
+// it.
 
 #include <spdlog/spdlog.h>
 #include <sysexits.h>
@@ -77,13 +78,15 @@ int Main(int argc, char** argv) {
   Command(app, "info", "The cache as a whole", args, true);
   Command(app, "verify", "Check every block against its hash", args, true);
   Command(app, "clear", "Forget everything", args, true);
-  CLI::App* evict = Command(
-      app, "evict", "Drop the content beneath a path, or the least recently "
-                    "used down to a size", args, true);
+  CLI::App* evict =
+      Command(app, "evict",
+              "Drop the content beneath a path, or the least recently "
+              "used down to a size",
+              args, true);
   evict->add_option("--to", args.size, "Keep at most this much")
       ->type_name("SIZE");
-  CLI::App* warm = Command(app, "warm", "Fetch subtrees ahead of their use",
-                           args, false);
+  CLI::App* warm =
+      Command(app, "warm", "Fetch subtrees ahead of their use", args, false);
   warm->add_option("paths", args.paths, "Paths in a mount, or with --cache");
   try {
     app.parse(argc, argv);

@@ -86,8 +86,8 @@ bool IsHelperName(const std::string& name) {
 // mount.fuse3 calls `warmfs SOURCE MOUNTPOINT -o ...`.
 bool LacksCommand(int argc, char** argv) {
   if (argc < 3 || argv[1][0] == '-') return false;
-  for (const char* command : {"mount", "umount", "status", "sync", "events",
-                              "why"}) {
+  for (const char* command :
+       {"mount", "umount", "status", "sync", "events", "why"}) {
     if (argv[1] == std::string_view(command)) return false;
   }
   return true;
@@ -127,8 +127,9 @@ int Main(int argc, char** argv) {
   std::string sync_path;
   double sync_timeout_s = 30;
   CLI::App* sync = app.add_subcommand(
-      "sync", "Wait until all that was changed on the host so far is visible, "
-              "and its events are delivered");
+      "sync",
+      "Wait until all that was changed on the host so far is visible, "
+      "and its events are delivered");
   sync->add_option("path", sync_path, "In the mount")->required();
   sync->add_option("--timeout", sync_timeout_s, "In seconds")
       ->check(CLI::PositiveNumber);

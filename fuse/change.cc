@@ -60,8 +60,7 @@ absl::Status FileSystem::FinishNodeChange(const NodeView& node, Stamp begun,
 
 void FileSystem::FinishDirChange(NodeId dir, Stamp begun, const Change& change,
                                  cache::Edit& edit) {
-  const bool expected =
-      tree_.EndChange(dir, begun, &change, clock_.Now());
+  const bool expected = tree_.EndChange(dir, begun, &change, clock_.Now());
   edit.PutAttr(change.after);
   if (!expected) tree_.ExpireListing(dir);
 }
@@ -225,8 +224,7 @@ absl::StatusOr<Entry> FileSystem::Link(rpc::Channel& host, NodeId node,
   TakeAttr(reply.entry, edit);
   FinishDirChange(dir, begun, reply.dir, edit);
   cache_.Commit(std::move(edit));
-  const Tree::Bound bound =
-      tree_.Bind(dir, name, reply.entry, clock_.Now());
+  const Tree::Bound bound = tree_.Bind(dir, name, reply.entry, clock_.Now());
   return MakeEntry(bound.node, bound.attr, bound.fresh_at);
 }
 
@@ -254,15 +252,14 @@ absl::StatusOr<Entry> FileSystem::SetAttr(rpc::Channel& host, NodeId node,
     wanted.node = ref;
     return host.SetAttr(wanted);
   });
-  absl::Status status =
-      FinishNodeChange(*view, begun, reply.error, reply.node);
+  absl::Status status = FinishNodeChange(*view, begun, reply.error, reply.node);
   if (!status.ok()) return status;
   return GetAttr(host, node);
 }
 
 absl::StatusOr<size_t> FileSystem::Write(rpc::Channel& host, NodeId node,
-                                         uint64_t offset,
-                                         std::string_view data, bool append) {
+                                         uint64_t offset, std::string_view data,
+                                         bool append) {
   if (absl::Status s = CheckWritable(); !s.ok()) return s;
   absl::StatusOr<NodeView> view = Known(node);
   if (!view.ok()) return view.status();
@@ -274,8 +271,7 @@ absl::StatusOr<size_t> FileSystem::Write(rpc::Channel& host, NodeId node,
     return host.Write(
         {.node = ref, .offset = offset, .data = data, .append = append});
   });
-  absl::Status status =
-      FinishNodeChange(*view, begun, reply.error, reply.node);
+  absl::Status status = FinishNodeChange(*view, begun, reply.error, reply.node);
   if (!status.ok()) return status;
   return reply.written;
 }
@@ -295,8 +291,7 @@ absl::Status FileSystem::Allocate(rpc::Channel& host, NodeId node, int mode,
 
 absl::StatusOr<uint64_t> FileSystem::Copy(rpc::Channel& host, NodeId from,
                                           uint64_t from_offset, NodeId to,
-                                          uint64_t to_offset,
-                                          uint64_t length) {
+                                          uint64_t to_offset, uint64_t length) {
   if (absl::Status s = CheckWritable(); !s.ok()) return s;
   absl::StatusOr<NodeView> source = Known(from);
   if (!source.ok()) return source.status();
@@ -313,8 +308,7 @@ absl::StatusOr<uint64_t> FileSystem::Copy(rpc::Channel& host, NodeId from,
   return reply.copied;
 }
 
-absl::Status FileSystem::Sync(rpc::Channel& host, NodeId node,
-                              bool data_only) {
+absl::Status FileSystem::Sync(rpc::Channel& host, NodeId node, bool data_only) {
   absl::StatusOr<NodeView> view = Known(node);
   if (!view.ok()) return view.status();
   const Reply reply = SendFollowing(host, *view, [&](const NodeRef& ref) {

@@ -1,5 +1,6 @@
-// Reading: from the cache where a block of the file's version is there, from the
-// host otherwise, whole blocks at a time, with what is likely to be read next.
+// Reading: from the cache where a block of the file's version is there, from
+// the host otherwise, whole blocks at a time, with what is likely to be read
+// next.
 //
 // A read never mixes two versions of a file: all of its blocks belong to one
 // version, or come from one reply of the host, which the host has checked to be
@@ -114,8 +115,7 @@ bool FileSystem::TakeFromCache(const NodeView& file, uint64_t index,
   // Read while the version could not be trusted: good for as long as any
   // unleased answer is, and then checked (Tree::NoteRacyRead). Under a lease an
   // event would have told of another change since then.
-  const bool watched =
-      file.racy_read_at != 0 && file.attr_fresh_at == kForever;
+  const bool watched = file.racy_read_at != 0 && file.attr_fresh_at == kForever;
   if (block->racy && !watched && !Fresh(file.racy_read_at)) return false;
   blocks[index] = std::move(block->bytes);
   return true;
@@ -180,8 +180,8 @@ absl::Status FileSystem::Fetch(rpc::Channel& host, NodeView& file,
   return absl::OkStatus();
 }
 
-FileSystem::Blocks FileSystem::Keep(Wanted& wanted, FileRead& read,
-                                    Stamp asked, Instant at) {
+FileSystem::Blocks FileSystem::Keep(Wanted& wanted, FileRead& read, Stamp asked,
+                                    Instant at) {
   Blocks blocks;
   std::vector<std::string_view> views;
   const uint64_t first = wanted.spec.first_block;
@@ -218,8 +218,7 @@ absl::StatusOr<uint64_t> FileSystem::WarmFile(rpc::Channel& host, NodeId node) {
     Blocks blocks;
     if (TakeFromCache(*file, index, blocks)) continue;
     const uint64_t until = std::min(last, index + Prefetch::kWindowBlocks - 1);
-    absl::Status status =
-        Fetch(host, *file, index, until, /*ahead=*/0, blocks);
+    absl::Status status = Fetch(host, *file, index, until, /*ahead=*/0, blocks);
     if (!status.ok()) return status;
     for (auto& [i, bytes] : blocks) fetched += bytes.size();
   }

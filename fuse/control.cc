@@ -75,9 +75,8 @@ ControlServer::~ControlServer() {
 
 void ControlServer::AwaitIdle() {
   absl::MutexLock lock(&mu_);
-  auto idle = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
-    return connections_ == 0;
-  };
+  auto idle = [this]()
+                  ABSL_SHARED_LOCKS_REQUIRED(mu_) { return connections_ == 0; };
   mu_.Await(absl::Condition(&idle));
 }
 
@@ -167,8 +166,9 @@ absl::StatusOr<std::string> RuntimeDirectory() {
   if (lstat(base.c_str(), &st) != 0 || !S_ISDIR(st.st_mode) ||
       st.st_uid != geteuid()) {
     return absl::FailedPreconditionError(
-        base + " is not a directory of yours; remove it, or set "
-               "XDG_RUNTIME_DIR");
+        base +
+        " is not a directory of yours; remove it, or set "
+        "XDG_RUNTIME_DIR");
   }
   return base;
 }

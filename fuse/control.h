@@ -1,9 +1,9 @@
-// The way into a running mount for the command line: a Unix socket in the user's
-// run-time directory, one for each mount.
+// The way into a running mount for the command line: a Unix socket in the
+// user's run-time directory, one for each mount.
 //
-// A connection carries one request, a JSON object on a line, and its answer, one
-// JSON object on each line, of which the last has "done": true or "error". The
-// socket belongs to the user alone (mode 0600 in a directory of mode 0700).
+// A connection carries one request, a JSON object on a line, and its answer,
+// one JSON object on each line, of which the last has "done": true or "error".
+// The socket belongs to the user alone (mode 0600 in a directory of mode 0700).
 //
 // ControlServer: thread-safe. Each connection is served on a thread of its own,
 // at most kMaxConnections at a time. The functions are stateless.
@@ -68,8 +68,8 @@ std::vector<std::string> ControlPaths();
 
 // Sends a request and gives each line of the answer to `emit`, but the last.
 // Unavailable if nobody listens; Internal with the text of an "error" line.
-absl::Status Ask(const std::string& control_path,
-                 const nlohmann::json& request, const Emit& emit);
+absl::Status Ask(const std::string& control_path, const nlohmann::json& request,
+                 const Emit& emit);
 
 }  // namespace warmfs::fuse
 

@@ -50,8 +50,7 @@ void TakeName(const Known& known, const Event& event, Decision& d) {
   d.name = there ? Decision::Name::kSet : Decision::Name::kRemove;
   d.drop_name = known.dir_held;
   if (!known.old) return;
-  const bool other_names =
-      known.old->nlink > 1 && !known.old->IsDirectory();
+  const bool other_names = known.old->nlink > 1 && !known.old->IsDirectory();
   d.forget_old = known.old->id != event.entry.id && !other_names;
 }
 
@@ -59,8 +58,8 @@ void DecideName(const Known& known, const Event& event, Standing dir,
                 Decision& d) {
   if (!Contradicts(known, event)) return;
   // The same as an event before this one told, which was newer than the reply
-  // with the names; or nothing has changed in the directory between our look and
-  // this one.
+  // with the names; or nothing has changed in the directory between our look
+  // and this one.
   const bool by_event = known.dir && known.dir->told_by_event;
   const bool certain =
       dir == Standing::kNewer ||
@@ -84,8 +83,8 @@ void DecideEntry(const Known& known, const Event& event, Decision& d) {
   const bool content = !event.own && (event.kind == EventKind::kModified ||
                                       event.kind == EventKind::kClosedWrite);
   Standing standing = Compare(known.entry, told);
-  // Of what the kernel does not hold it is not noted who told of it last: events
-  // mostly, and those are in order.
+  // Of what the kernel does not hold it is not noted who told of it last:
+  // events mostly, and those are in order.
   if (!known.entry_held && standing == Standing::kUnclear && !event.own) {
     standing = Standing::kNewer;
   }
@@ -145,8 +144,8 @@ Decision Decide(const Known& known, const Event& event) {
     DecideName(known, event, of_dir ? dir : Standing::kNewer, d);
   }
   if (of_dir) DecideDir(known, dir, d);
-  const bool of_entry = !event.entry.id.IsNull() &&
-                        (event.dir.IsNull() || !event.name.empty());
+  const bool of_entry =
+      !event.entry.id.IsNull() && (event.dir.IsNull() || !event.name.empty());
   if (of_entry) DecideEntry(known, event, d);
   return d;
 }

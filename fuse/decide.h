@@ -2,19 +2,20 @@
 // client knows and what the host says to what is to be done.
 //
 // Events are applied as states, not as steps: what counts is what is there now.
-// An event that tells what is known already changes nothing, so replaying events
-// after a crash is harmless. Whether an event is raised for the watchers of this
-// kernel is another question: it is, unless the client's own work caused it
-// (Event::own), which this kernel has told its watchers of by itself.
+// An event that tells what is known already changes nothing, so replaying
+// events after a crash is harmless. Whether an event is raised for the watchers
+// of this kernel is another question: it is, unless the client's own work
+// caused it (Event::own), which this kernel has told its watchers of by itself.
 //
-// Which is newer, the event's state or what is known? Events among themselves are
-// in order: over what an earlier event told, a later one is newer. Against what a
-// reply told (told_by_event false, names_by_reply), the change time decides; a reply may have
-// overtaken the event. Where it cannot decide (two changes within one tick of
-// the host's clock, a clock that was set back), nothing is believed: the client
-// asks again (of a file that the kernel does not hold: by listing its directory,
-// if the event is older). For the client's own echo an older state is the rule, not a doubt:
-// the reply to its next change has come already.
+// Which is newer, the event's state or what is known? Events among themselves
+// are in order: over what an earlier event told, a later one is newer. Against
+// what a reply told (told_by_event false, names_by_reply), the change time
+// decides; a reply may have overtaken the event. Where it cannot decide (two
+// changes within one tick of the host's clock, a clock that was set back),
+// nothing is believed: the client asks again (of a file that the kernel does
+// not hold: by listing its directory, if the event is older). For the client's
+// own echo an older state is the rule, not a doubt: the reply to its next
+// change has come already.
 //
 // Stateless, thread-safe, no I/O.
 
@@ -58,7 +59,7 @@ struct Decision {
   Name name = Name::kKeep;
   bool take_entry = false;  // its attributes
   bool take_dir = false;
-  bool forget_old = false;  // it had no other name
+  bool forget_old = false;   // it had no other name
   bool drop_blocks = false;  // the version does not tell that they are old
   bool doubt_names = false;  // list the directory again before use
   bool doubt_entry = false;  // ask for the attributes again

@@ -10,9 +10,9 @@ using nlohmann::json;
 constexpr const char* kKinds[] = {"created",  "deleted",    "moved-from",
                                   "moved-to", "modified",   "attributes",
                                   "closed",   "lease-ended"};
-constexpr const char* kRaised[] = {"CREATE",     "CREATE+ATTRIB", "DELETE",
-                                   "MOVED",      "MOVED_TO",      "MOVED_FROM",
-                                   "MODIFY",     "ATTRIB",        "CLOSE_WRITE"};
+constexpr const char* kRaised[] = {"CREATE", "CREATE+ATTRIB", "DELETE",
+                                   "MOVED",  "MOVED_TO",      "MOVED_FROM",
+                                   "MODIFY", "ATTRIB",        "CLOSE_WRITE"};
 
 json ChangesJson(const Decision& d) {
   json changes = json::array();
@@ -43,9 +43,9 @@ void EventLog::Note(const Event& event, const Decision& decision,
   Entry entry{++last_, event, decision, std::nullopt, absl::Now()};
   if (raised != nullptr) entry.raised = raised->kind;
   if (decision.Changes()) {
-    const FileId& id =
-        event.entry.id.IsNull() || event.name.empty() ? event.dir
-                                                      : event.entry.id;
+    const FileId& id = event.entry.id.IsNull() || event.name.empty()
+                           ? event.dir
+                           : event.entry.id;
     changes_.emplace_back(id, entry);
     auto [it, added] = by_object_.try_emplace(id, std::prev(changes_.end()));
     if (!added) {

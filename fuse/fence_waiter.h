@@ -2,8 +2,8 @@
 // kFenceXattr of any file answers once every change made on the host before is
 // visible, and its events are delivered. For programs without the tool.
 //
-// A fence needs the mount to go on serving, so no FUSE worker waits for one: one
-// thread fences, for all who have asked by then together.
+// A fence needs the mount to go on serving, so no FUSE worker waits for one:
+// one thread fences, for all who have asked by then together.
 //
 // Thread-safe. The destructor answers EINTR to all that still wait.
 

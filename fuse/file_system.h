@@ -9,9 +9,9 @@
 //
 // What an answer of the host changes in the tree and in the cache is changed
 // under one lock, `apply_mu_`, so that the two agree, and answers that crossed
-// changes of our own are told by their stamps (tree.h). It is held over edits of
-// memory and of the database (which never waits for a write stall), and over no
-// RPC. Lock order: apply_mu_, then the tree's, then the cache's own.
+// changes of our own are told by their stamps (tree.h). It is held over edits
+// of memory and of the database (which never waits for a write stall), and over
+// no RPC. Lock order: apply_mu_, then the tree's, then the cache's own.
 //
 // The kernel helps: LOOKUP and READDIR hold the directory's lock shared there,
 // and whatever adds or removes a name holds it exclusively, so the two never
@@ -108,10 +108,11 @@ class FileSystem {
   // --- leases ---
   // From now on leases of this journal count; 0: of none, since nobody follows
   // it just now. Another one than before, or one that has moved on unseen: all
-  // leases are void, the answer is the directories whose names the kernel keeps.
+  // leases are void, the answer is the directories whose names the kernel
+  // keeps.
   std::vector<NodeId> FollowJournal(uint64_t journal, bool moved_on = false);
-  // The directory's listing is in the cache, complete and fresh. One thread at a
-  // time asks for a directory; the others wait for its answer.
+  // The directory's listing is in the cache, complete and fresh. One thread at
+  // a time asks for a directory; the others wait for its answer.
   absl::Status CheckListing(rpc::Channel& host, NodeId dir);
   // Has watchers told, once the kernel has dropped what it was told to drop.
   void Raise(std::vector<Injection> injections) {

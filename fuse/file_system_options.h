@@ -26,8 +26,8 @@ struct Ahead {
 struct Invalidations {
   std::function<void(NodeId)> pages = [](NodeId) {};  // and attributes
   std::function<void(NodeId)> attr = [](NodeId) {};
-  std::function<void(NodeId, std::string_view)> entry =
-      [](NodeId, std::string_view) {};
+  std::function<void(NodeId, std::string_view)> entry = [](NodeId,
+                                                           std::string_view) {};
   // After what was dropped before.
   std::function<void(std::vector<Injection>)> raise =
       [](std::vector<Injection>) {};

@@ -93,10 +93,9 @@ bool Follower::CatchUp(rpc::Channel& host) {
 }
 
 bool Follower::Step(rpc::Channel& host, absl::Duration wait) {
-  const NextReply reply =
-      host.Next({.after = counters().cursor,
-                 .wait_ms = static_cast<uint32_t>(
-                     absl::ToInt64Milliseconds(wait))});
+  const NextReply reply = host.Next(
+      {.after = counters().cursor,
+       .wait_ms = static_cast<uint32_t>(absl::ToInt64Milliseconds(wait))});
   if (reply.error != 0) return false;
   reply.new_epoch ? BeginEpoch(reply.pos) : TakeIn(reply);
   absl::MutexLock lock(&mu_);

@@ -2,15 +2,16 @@
 // for events, has them taken in (applier.h), and keeps the leases' epoch.
 //
 // States. Not following: nothing counts as leased, the ttl holds. At the start,
-// or after the connection broke: the host is asked for a fence, and the events up
-// to there are taken in from the cursor that the cache has; from then on leases
-// of this journal count again. When the host cannot tell what happened since the
-// cursor (a new epoch), all leases are void: directories that the kernel keeps
-// names of are listed again by a second thread (the revalidator), each once, or
-// by whoever uses one first, and what differs is raised for the watchers.
+// or after the connection broke: the host is asked for a fence, and the events
+// up to there are taken in from the cursor that the cache has; from then on
+// leases of this journal count again. When the host cannot tell what happened
+// since the cursor (a new epoch), all leases are void: directories that the
+// kernel keeps names of are listed again by a second thread (the revalidator),
+// each once, or by whoever uses one first, and what differs is raised for the
+// watchers.
 //
-// While the host is away, what was leased is served as it was last known, as the
-// kernel does with what it holds; the status says that the host is away.
+// While the host is away, what was leased is served as it was last known, as
+// the kernel does with what it holds; the status says that the host is away.
 //
 // Thread rule: Start once; the destructor ends both threads; the rest from any
 // thread. `fs`, `remote` and `notifier` outlive it.
@@ -42,9 +43,9 @@ class Follower {
   struct Counters {
     bool following = false;
     JournalPos cursor;
-    uint64_t events = 0;     // taken in
-    uint64_t own = 0;        // of these, echoes of this client
-    uint64_t epochs = 0;     // begun since the start
+    uint64_t events = 0;       // taken in
+    uint64_t own = 0;          // of these, echoes of this client
+    uint64_t epochs = 0;       // begun since the start
     size_t to_revalidate = 0;  // directories
     // As the host last said.
     uint64_t watches = 0;

@@ -1,5 +1,5 @@
-// How what is known is kept fresh: by a lease of the directory, or without one by
-// a check once its time has passed; one RPC for all that is in it.
+// How what is known is kept fresh: by a lease of the directory, or without one
+// by a check once its time has passed; one RPC for all that is in it.
 
 #include <algorithm>
 #include <cerrno>
@@ -16,9 +16,10 @@ bool IsStale(int error) {
   return error == ESTALE || error == ENOENT || error == ENOTDIR;
 }
 
-// A file of several links is taken to be where it was looked up last. If that name
-// has gone, it is where another of its names is known to be; the kernel may hold
-// it by that one for as long as its lease lasts, and will not look it up again.
+// A file of several links is taken to be where it was looked up last. If that
+// name has gone, it is where another of its names is known to be; the kernel
+// may hold it by that one for as long as its lease lasts, and will not look it
+// up again.
 bool PlaceByOtherName(Tree& tree, cache::Cache& cache, const NodeView& file) {
   if (file.attr.IsDirectory()) return false;
   bool placed = false;
@@ -104,8 +105,7 @@ absl::Status FileSystem::FetchListing(rpc::Channel& host, NodeId dir) {
     absl::StatusOr<NodeView> view = Known(dir);
     if (!view.ok()) return view.status();
     Listing listing{.dir = *view, .asked = tree_.Now(), .at = clock_.Now()};
-    ListRequest request{
-        .dir = view->ref, .known = {}, .lease = journal() != 0};
+    ListRequest request{.dir = view->ref, .known = {}, .lease = journal() != 0};
     auto record = cache_.GetNode(view->attr.id);
     if (record && record->listing_complete) request.known = record->digest;
     ListReply reply = host.List(request);
@@ -125,8 +125,8 @@ absl::Status FileSystem::Relocate(rpc::Channel& host, const NodeView& node) {
   if (node.parent == 0) return ErrnoError(ESTALE);
   // Renamed on the host, it or a directory above it: the listing of the parent
   // (which may have to be found in the same way) puts it in its place. Asked
-  // for by ourselves: to wait here for another thread's listing could be to wait
-  // in a circle, if directories were turned inside out.
+  // for by ourselves: to wait here for another thread's listing could be to
+  // wait in a circle, if directories were turned inside out.
   absl::Status listed = FetchListing(host, node.parent);
   absl::StatusOr<NodeView> now = Known(node.node);
   if (now.ok() && !now->placeless && now->ref.path != node.ref.path) {
@@ -147,8 +147,9 @@ absl::Status FileSystem::StoreListing(rpc::Channel& host, Listing& listing,
     if (page.leased && page.pos.journal_id == journal) listing.lease = journal;
     if (page.unchanged) {
       listings_confirmed_.fetch_add(1, std::memory_order_relaxed);
-      InvalidatePages(dir, tree_.ConfirmListing(dir, page.dir, listing.asked,
-                                                listing.at, listing.lease != 0));
+      InvalidatePages(
+          dir, tree_.ConfirmListing(dir, page.dir, listing.asked, listing.at,
+                                    listing.lease != 0));
       cache::Edit edit;
       edit.SetLease(page.dir.id, listing.lease);
       cache_.Commit(std::move(edit));

@@ -8,8 +8,8 @@
 //
 // A reply to a change is believed by the kernel whatever it learnt meanwhile
 // (fuse_do_setattr, create_new_entry: no attribute version is compared). Newer
-// attributes that are told between such a reply and the end of the call would be
-// replaced by older ones, and a reader who asks just then would go by a size
+// attributes that are told between such a reply and the end of the call would
+// be replaced by older ones, and a reader who asks just then would go by a size
 // of the past. So a node is held from the reply to the end of the call: the
 // applier waits for that as for a change of our own.
 //

@@ -142,15 +142,16 @@ void Mount::HandleWhy(const json& request, const Emit& emit) {
     out["kernel_holds"] = node != 0;
     out["cached_bytes"] = cached;
     if (attr.IsDirectory()) out["lease"] = LeaseOf(fs, at.id);
-    const bool fresh = view ? view->attr_fresh_at == kForever
-                            : LeaseOf(fs, at.dir) == "held";
+    const bool fresh =
+        view ? view->attr_fresh_at == kForever : LeaseOf(fs, at.dir) == "held";
     out["stat_costs"] = fresh ? "nothing: its directory is leased"
                               : "at most one list of its directory";
     if (attr.IsRegular()) {
       out["read_costs"] =
-          cached >= attr.size ? "nothing: its content is in the cache, or the "
-                                "hashes are compared if it is of another version"
-                              : "reads of what is not in the cache";
+          cached >= attr.size
+              ? "nothing: its content is in the cache, or the "
+                "hashes are compared if it is of another version"
+              : "reads of what is not in the cache";
     }
   }
   for (const FileId& id : {at.id, at.dir}) {

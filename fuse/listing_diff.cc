@@ -48,8 +48,7 @@ std::vector<Injection> ListingDiff::Injections(NodeId dir) const {
   for (const Pair& pair : removed_) gone[pair.before.id] = &pair;
   const auto add = [&](InjectionKind kind, const std::string& name,
                        const Attr& object) -> Injection& {
-    out.push_back(
-        {.kind = kind, .dir = dir, .name = name, .object = object});
+    out.push_back({.kind = kind, .dir = dir, .name = name, .object = object});
     return out.back();
   };
   std::vector<const Pair*> created;
@@ -84,9 +83,8 @@ std::vector<Injection> ListingDiff::Injections(NodeId dir) const {
   }
   for (const Pair& pair : changed_) {
     const Attr& attr = pair.after.attr;
-    const bool content =
-        attr.IsRegular() && (pair.before.size != attr.size ||
-                             pair.before.mtime != attr.mtime);
+    const bool content = attr.IsRegular() && (pair.before.size != attr.size ||
+                                              pair.before.mtime != attr.mtime);
     if (content) {
       add(InjectionKind::kModify, pair.name, attr);
       add(InjectionKind::kCloseWrite, pair.name, attr);

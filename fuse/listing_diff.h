@@ -1,6 +1,6 @@
 // How the new listing of a directory differs from the one that is held: for the
-// kernel, which keeps names without a time limit, and for the watchers, when the
-// journal could not tell of a stretch of time.
+// kernel, which keeps names without a time limit, and for the watchers, when
+// the journal could not tell of a stretch of time.
 //
 // Made before the cache takes the new listing. Of a listing that was not held
 // completely only names come out: what may have changed.
@@ -52,8 +52,8 @@ class ListingDiff {
   bool complete_ = false;  // what is held was all there was
   absl::flat_hash_map<std::string, Held> held_;
   std::vector<std::string> names_;
-  std::vector<Pair> removed_;   // `after` is unused
-  std::vector<Pair> added_;     // `before` is what was replaced, if anything
+  std::vector<Pair> removed_;  // `after` is unused
+  std::vector<Pair> added_;    // `before` is what was replaced, if anything
   std::vector<Pair> changed_;
 };
 

@@ -58,8 +58,8 @@ absl::StatusOr<Entry> FileSystem::Lookup(rpc::Channel& host, NodeId dir,
   if (name.size() > kMaxNameBytes) return ErrnoError(ENAMETOOLONG);
   absl::StatusOr<NodeView> view = Known(dir);
   if (!view.ok()) return view.status();
-  const bool list = Fresh(view->listing_at) ||
-                    view->listing_entries <= kBigDirectory;
+  const bool list =
+      Fresh(view->listing_at) || view->listing_entries <= kBigDirectory;
   if (!list) return LookupOnHost(host, *view, name);
   absl::Status listed = CheckListing(host, dir);
   if (!listed.ok() && !absl::IsAborted(listed)) return listed;
@@ -98,9 +98,8 @@ absl::StatusOr<Entry> FileSystem::LookupInCache(const NodeView& dir,
     unknown = true;
     return Entry();
   }
-  const Tree::Bound bound =
-      tree_.Bind(dir.node, name, record->attr,
-                 std::min(dir.listing_at, clock_.Now()));
+  const Tree::Bound bound = tree_.Bind(dir.node, name, record->attr,
+                                       std::min(dir.listing_at, clock_.Now()));
   return MakeEntry(bound, dir.listing_at);
 }
 
@@ -180,8 +179,8 @@ absl::StatusOr<DirPage> FileSystem::ReadDir(rpc::Channel& host, NodeId dir,
 bool FileSystem::ReadDirFromCache(const NodeView& dir, uint64_t after,
                                   size_t limit, DirPage& page) {
   std::vector<FileId> ids;
-  const bool complete = cache_.ReadDir(
-      dir.attr.id, after, [&](const cache::EntryView& entry) {
+  const bool complete =
+      cache_.ReadDir(dir.attr.id, after, [&](const cache::EntryView& entry) {
         // One more than asked for if it shares its cookie with the last.
         if (ids.size() >= limit && entry.cookie != page.items.back().cookie) {
           return false;
@@ -228,8 +227,8 @@ absl::StatusOr<DirPage> FileSystem::ReadDirFromHost(rpc::Channel& host,
 
 Entry FileSystem::Bind(NodeId dir, const DirItem& item, Instant fresh_at) {
   if (item.attr.id.IsNull()) return Entry();
-  const Tree::Bound bound = tree_.Bind(dir, item.name, item.attr,
-                                       std::min(fresh_at, clock_.Now()));
+  const Tree::Bound bound =
+      tree_.Bind(dir, item.name, item.attr, std::min(fresh_at, clock_.Now()));
   return MakeEntry(bound, fresh_at);
 }
 
@@ -263,9 +262,9 @@ absl::StatusOr<std::string> FileSystem::GetXattr(rpc::Channel& host,
                                                  NodeId node,
                                                  std::string_view name) {
   // Only users' own attributes are the host's; for the others (the kernel's
-  // security.capability at each write) there is no round trip. That a file has no
-  // ACL the kernel remembers, that there is no other kind `ls` does, if they are
-  // told so in just these ways.
+  // security.capability at each write) there is no round trip. That a file has
+  // no ACL the kernel remembers, that there is no other kind `ls` does, if they
+  // are told so in just these ways.
   if (!name.empty() && !name.starts_with("user.")) {
     const bool acl = name.starts_with("system.posix_acl_");
     return ErrnoError(acl ? ENODATA : EOPNOTSUPP);

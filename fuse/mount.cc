@@ -90,9 +90,10 @@ absl::StatusOr<std::unique_ptr<Mount>> Mount::Start(MountOptions options) {
   m->pusher_ = std::make_unique<Pusher>(
       m->share_->fs(),
       Pusher::Kernel{
-          .store = [m](NodeId node, std::string_view content) {
-            return m->session_->Store(node, content);
-          },
+          .store =
+              [m](NodeId node, std::string_view content) {
+                return m->session_->Store(node, content);
+              },
           .drop = [m](NodeId node) { m->session_->InvalidatePages(node); }});
   m->notifier_ = std::make_unique<Notifier>(Notifier::Kernel{
       .pages = [m](NodeId node) { m->session_->InvalidatePages(node); },

@@ -59,9 +59,9 @@ json InjectionsJson(const Injector& injector) {
   for (const auto& [error, count] : counters.failed) {
     failed[strerrorname_np(error)] = count;
   }
-  return {{"queued", injector.depth()},   {"raised", raised},
-          {"unseen", counters.unseen},    {"dropped", counters.dropped},
-          {"overdue", counters.overdue},  {"failed", failed}};
+  return {{"queued", injector.depth()},  {"raised", raised},
+          {"unseen", counters.unseen},   {"dropped", counters.dropped},
+          {"overdue", counters.overdue}, {"failed", failed}};
 }
 
 json JournalJson(const Follower* follower, FileSystem& fs) {
@@ -107,10 +107,9 @@ json LocksJson(const FileSystem& fs, const HostLocks& locks) {
 
 json CacheJson(cache::Cache& cache) {
   json out;
-  cache::Inspector(cache).Execute(
-      {{"command", "info"}}, [&](const json& line) {
-        if (!line.contains("done")) out = line;
-      });
+  cache::Inspector(cache).Execute({{"command", "info"}}, [&](const json& line) {
+    if (!line.contains("done")) out = line;
+  });
   return out;
 }
 
@@ -122,35 +121,35 @@ json Mount::Status() {
   const ExportInfo info = *remote.info();
   // A channel that is idle has not noticed yet that the host went away.
   const bool connected = remote.connected() > 0 && remote.trouble().empty();
-  return {{"mountpoint", options_.mountpoint},
-          {"source", options_.remote.endpoint},
-          {"export", info.name},
-          {"pid", getpid()},
-          {"uptime_s", absl::ToDoubleSeconds(absl::Now() - started_)},
-          {"read_only", options_.read_only || info.read_only},
-          {"freshness", follower_ == nullptr ? "check" : "lease"},
-          {"journal", JournalJson(follower_.get(), fs)},
-          {"ttl_s", absl::ToDoubleSeconds(options_.ttl)},
-          {"locks", options_.host_locks ? "host" : "vm"},
-          {"host_locks", LocksJson(fs, share_->locks())},
-          {"connection",
-           {{"state", connected ? "connected" : "disconnected"},
-            {"channels", remote.connected()},
-            {"trouble", remote.trouble()}}},
-          {"nodes", fs.tree().size()},
-          {"node_bytes", fs.tree().memory_bytes()},
-          {"reads", {{"hits", fs.read_hits()}, {"misses", fs.read_misses()}}},
-          {"listings",
-           {{"confirmed", fs.listings_confirmed()},
-            {"fetched", fs.listings_fetched()}}},
-          {"invalidations",
-           {{"sent", notifier_->sent()}, {"queued", notifier_->queued()}}},
-          {"injections", InjectionsJson(*injector_)},
-          {"pushed",
-           {{"files", pusher_->files()}, {"bytes", pusher_->bytes()}}},
-          {"requests", RequestsJson(session_->requests())},
-          {"rpc", RpcJson(remote)},
-          {"cache", CacheJson(share_->cache())}};
+  return {
+      {"mountpoint", options_.mountpoint},
+      {"source", options_.remote.endpoint},
+      {"export", info.name},
+      {"pid", getpid()},
+      {"uptime_s", absl::ToDoubleSeconds(absl::Now() - started_)},
+      {"read_only", options_.read_only || info.read_only},
+      {"freshness", follower_ == nullptr ? "check" : "lease"},
+      {"journal", JournalJson(follower_.get(), fs)},
+      {"ttl_s", absl::ToDoubleSeconds(options_.ttl)},
+      {"locks", options_.host_locks ? "host" : "vm"},
+      {"host_locks", LocksJson(fs, share_->locks())},
+      {"connection",
+       {{"state", connected ? "connected" : "disconnected"},
+        {"channels", remote.connected()},
+        {"trouble", remote.trouble()}}},
+      {"nodes", fs.tree().size()},
+      {"node_bytes", fs.tree().memory_bytes()},
+      {"reads", {{"hits", fs.read_hits()}, {"misses", fs.read_misses()}}},
+      {"listings",
+       {{"confirmed", fs.listings_confirmed()},
+        {"fetched", fs.listings_fetched()}}},
+      {"invalidations",
+       {{"sent", notifier_->sent()}, {"queued", notifier_->queued()}}},
+      {"injections", InjectionsJson(*injector_)},
+      {"pushed", {{"files", pusher_->files()}, {"bytes", pusher_->bytes()}}},
+      {"requests", RequestsJson(session_->requests())},
+      {"rpc", RpcJson(remote)},
+      {"cache", CacheJson(share_->cache())}};
 }
 
 }  // namespace warmfs::fuse

@@ -69,8 +69,8 @@ void Notifier::Loop() {
       sent_ += batch.size();
     }
     // Names last: the kernel ignores attributes in replies to what it asked
-    // before it was told to drop some, and who looks a name up again is to learn
-    // them.
+    // before it was told to drop some, and who looks a name up again is to
+    // learn them.
     for (NodeId node : batch.pages) kernel_.pages(node);
     for (NodeId node : batch.attrs) {
       if (!batch.pages.contains(node)) kernel_.attr(node);

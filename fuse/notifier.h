@@ -1,9 +1,9 @@
 // Tells the kernel to drop what it holds, from a thread of its own.
 //
-// A notification may wait in the kernel for a page or a directory that a request
-// has locked, and that request may be waiting for one of our workers. So no
-// worker ever sends one: it is queued here, and this thread, which no request
-// needs, sends it.
+// A notification may wait in the kernel for a page or a directory that a
+// request has locked, and that request may be waiting for one of our workers.
+// So no worker ever sends one: it is queued here, and this thread, which no
+// request needs, sends it.
 //
 // When nothing is queued it does other things that need such a thread, a small
 // step at a time (fuse/pusher.h).
@@ -50,7 +50,8 @@ class Notifier {
   void Pages(NodeId node);
   void Attr(NodeId node);
   void Entry(NodeId dir, std::string_view name);
-  // Calls this on the notifier's thread once all that was queued before is sent.
+  // Calls this on the notifier's thread once all that was queued before is
+  // sent.
   void After(std::function<void()> then);
   // There are steps to be made.
   void WakeForSteps();

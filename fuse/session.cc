@@ -27,8 +27,8 @@ void OnInit(void* userdata, fuse_conn_info* conn) {
   constexpr unsigned kWanted =
       FUSE_CAP_ASYNC_READ | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_READDIRPLUS |
       FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_ASYNC_DIO |
-      // There are none, and so the kernel remembers that: `ls -l` asks for them,
-      // file by file.
+      // There are none, and so the kernel remembers that: `ls -l` asks for
+      // them, file by file.
       FUSE_CAP_POSIX_ACL |
       // A new mtime or size drops the kernel's pages: without leases this is
       // what bounds the age of what an open file shows.
@@ -62,9 +62,11 @@ void KeepLog(fuse_log_level, const char* format, va_list args) {
 void ShowReadOnly(const std::string& mountpoint) {
   mount_attr attr = {};
   attr.attr_set = MOUNT_ATTR_RDONLY;
-  if (mount_setattr(AT_FDCWD, mountpoint.c_str(), 0, &attr, sizeof(attr)) != 0) {
-    spdlog::warn("{} is shown as writable ({}); changes are refused all the same",
-                 mountpoint, strerror(errno));
+  if (mount_setattr(AT_FDCWD, mountpoint.c_str(), 0, &attr, sizeof(attr)) !=
+      0) {
+    spdlog::warn(
+        "{} is shown as writable ({}); changes are refused all the same",
+        mountpoint, strerror(errno));
   }
 }
 
@@ -120,8 +122,8 @@ class Session::Impl {
  public:
   Impl(const MountOptions& options, FileSystem& fs, HostLocks& locks,
        rpc::Remote& remote)
-      : options_(options),
-        context_{options_, fs, locks, remote, {}, {}, {}, nullptr, nullptr} {
+      : options_(options), context_{options_, fs, locks,   remote, {},
+                                    {},       {}, nullptr, nullptr} {
     ops_.init = OnInit;
     AddNameOperations(ops_);
     AddContentOperations(ops_);
@@ -243,11 +245,11 @@ void Session::ServeFences(FenceWaiter::Fence fence) {
 void Session::Run() { impl_->Run(); }
 void Session::Unmount() { impl_->Unmount(); }
 
-// The kernel does not know the inode (-ENOENT): all is well, unless a reply that
-// tells of it for the first time is on its way, with what was true before. That
-// reply is to a request that holds the directory's lock, as what is done to a
-// name of the directory does; so dropping the name waits for it, and then the
-// name is looked up anew.
+// The kernel does not know the inode (-ENOENT): all is well, unless a reply
+// that tells of it for the first time is on its way, with what was true before.
+// That reply is to a request that holds the directory's lock, as what is done
+// to a name of the directory does; so dropping the name waits for it, and then
+// the name is looked up anew.
 void Session::InvalidateNode(NodeId node, off_t from) {
   if (fuse_lowlevel_notify_inval_inode(impl_->session(), node, from, 0) !=
       -ENOENT) {

@@ -62,8 +62,7 @@ void ReplyObject(fuse_req_t req, const Asked& asked, const Attr& object,
   InjectedNames names(fs);
   const bool loses_link =
       planned.before.id == object.id && planned.after.id != object.id;
-  const Entry entry =
-      names.Bind(planned.dir, planned.name, object, loses_link);
+  const Entry entry = names.Bind(planned.dir, planned.name, object, loses_link);
   if (!SameType(entry, object)) {
     fs.Forget(entry.node, 1);
     return (void)fuse_reply_err(req, EIO);

@@ -1,9 +1,10 @@
 // Requests about names and attributes.
 //
 // The kernel believes the attributes in a reply to SETATTR or LINK whatever it
-// was told to drop meanwhile (fuse_do_setattr, create_new_entry), so they get no
-// time: the next look at them is answered without the host. Those of an object
-// that is new to the kernel get theirs: Session::InvalidateNode sees to them.
+// was told to drop meanwhile (fuse_do_setattr, create_new_entry), so they get
+// no time: the next look at them is answered without the host. Those of an
+// object that is new to the kernel get theirs: Session::InvalidateNode sees to
+// them.
 
 #include <sys/stat.h>
 
@@ -85,12 +86,12 @@ void Mkdir(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode) {
 void Symlink(fuse_req_t req, const char* target, fuse_ino_t parent,
              const char* name) {
   FileSystem& fs = Begin(req, Op::kSymlink);
-  ReplyEntry(req, fs.Create(Host(), CallerOf(req), parent, name,
-                            S_IFLNK | 0777, target, /*exclusive=*/true));
+  ReplyEntry(req, fs.Create(Host(), CallerOf(req), parent, name, S_IFLNK | 0777,
+                            target, /*exclusive=*/true));
 }
 
-// In contrast to mknod, a file that came into being on the host since the kernel
-// last looked is opened, as O_CREAT without O_EXCL means.
+// In contrast to mknod, a file that came into being on the host since the
+// kernel last looked is opened, as O_CREAT without O_EXCL means.
 void Create(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode,
             fuse_file_info* fi) {
   FileSystem& fs = Begin(req, Op::kCreate);
@@ -120,8 +121,7 @@ void Rename(fuse_req_t req, fuse_ino_t parent, const char* name,
               fs.Rename(Host(), parent, name, new_parent, new_name, flags));
 }
 
-void Link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent,
-          const char* name) {
+void Link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char* name) {
   FileSystem& fs = Begin(req, Op::kLink);
   absl::StatusOr<Entry> entry = fs.Link(Host(), ino, parent, name);
   if (entry.ok()) entry->valid_for = absl::ZeroDuration();
@@ -184,9 +184,10 @@ void ListXattr(fuse_req_t req, fuse_ino_t ino, size_t size) {
 void SetXattr(fuse_req_t req, fuse_ino_t ino, const char* name,
               const char* value, size_t size, int flags) {
   FileSystem& fs = Begin(req, Op::kSetXattr);
-  SetXattrRequest wanted{
-      .node = {}, .name = name, .value = std::string_view(value, size),
-      .flags = flags};
+  SetXattrRequest wanted{.node = {},
+                         .name = name,
+                         .value = std::string_view(value, size),
+                         .flags = flags};
   ReplyStatus(req, fs.SetXattr(Host(), wanted, ino));
 }
 

@@ -12,8 +12,8 @@ std::optional<Attr> Timeline::At(const FileId& dir,
   return it->second;
 }
 
-void Timeline::Set(const FileId& dir, std::string_view name,
-                   const Attr& object, const FileId& truth) {
+void Timeline::Set(const FileId& dir, std::string_view name, const Attr& object,
+                   const FileId& truth) {
   std::pair key(dir, std::string(name));
   if (object.id == truth) {
     names_.erase(key);

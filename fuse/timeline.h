@@ -2,11 +2,11 @@
 // stand for now.
 //
 // The cache knows the present. Events tell the past, and are raised one by one:
-// when a file was created, written and renamed before the client heard of any of
-// it, the watchers are still told of all three, each with the object that the
-// name had then. So between the first and the last event of such a burst a name
-// has another object here than in the cache; after the last one they agree, and
-// nothing is kept.
+// when a file was created, written and renamed before the client heard of any
+// of it, the watchers are still told of all three, each with the object that
+// the name had then. So between the first and the last event of such a burst a
+// name has another object here than in the cache; after the last one they
+// agree, and nothing is kept.
 //
 // Bounded: beyond kMaxNames all is forgotten, and an event of an unknown object
 // gets one that is made up. Thread-compatible; belongs to the applier.

@@ -220,8 +220,8 @@ PageEffect Tree::Update(Node& n, const Attr& attr, Stamp asked, Instant at) {
   // could not yet be trusted. Now it can: have it read once more. Under a lease
   // there was nothing to fear: an event would have told.
   const Node* above = Get(n.parent);
-  const bool watched = n.leased || (above != nullptr && above->leased &&
-                                    !n.attr.IsDirectory());
+  const bool watched =
+      n.leased || (above != nullptr && above->leased && !n.attr.IsDirectory());
   if (n.racy_read_at != 0 && !attr.racy && !watched) {
     n.racy_read_at = 0;
     Doubt(n);

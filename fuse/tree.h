@@ -11,23 +11,25 @@
 // fresh as the last reply that carried them (`attr_at`), or as its directory's
 // last confirmation if they have been in that listing since it last differed.
 //
-// Under a lease (fuse/leases.h) a directory's listing, and the attributes of what
-// is in it, are fresh for ever: kForever stands for the instant. What casts doubt
-// on a listing ends that until it is listed again (ExpireListing), or the lease
-// itself ends (VoidLeases, Revoke).
+// Under a lease (fuse/leases.h) a directory's listing, and the attributes of
+// what is in it, are fresh for ever: kForever stands for the instant. What
+// casts doubt on a listing ends that until it is listed again (ExpireListing),
+// or the lease itself ends (VoidLeases, Revoke).
 //
 // Races with events of the host's journal. An event that is applied stamps its
 // nodes as a change of our own does, so an answer to a question that was asked
-// before is not applied over it. `told_by_event` tells which of the two a node's
-// attributes are from; events among themselves are in order (fuse/decide.h).
+// before is not applied over it. `told_by_event` tells which of the two a
+// node's attributes are from; events among themselves are in order
+// (fuse/decide.h).
 //
 // Races with our own changes. A reply to a question that was asked before one
 // of our own changes ended may be older than that change. So: a stamp is taken
-// before a question is sent; a change gives its nodes a new stamp when its reply
-// arrives; an answer whose stamp is older than the node's is not applied. In
-// detail, for a question Q and our change C on one node:
+// before a question is sent; a change gives its nodes a new stamp when its
+// reply arrives; an answer whose stamp is older than the node's is not applied.
+// In detail, for a question Q and our change C on one node:
 //   - Q answered before C's reply: C's reply overwrites. Right.
-//   - Q sent before C's reply, answered after: Q's stamp < node's stamp: dropped,
+//   - Q sent before C's reply, answered after: Q's stamp < node's stamp:
+//   dropped,
 //     whether the host saw C before Q or not. Right, or asked again.
 //   - Q sent after C's reply: the host saw C first. Applied.
 // Two changes of one node at once (direct writes): their replies may come in
@@ -87,7 +89,7 @@ struct NodeView {
   // When content, or a listing, was last fetched under racy attributes; 0 once
   // it has been fetched under others.
   Instant racy_read_at = 0;
-  bool leased = false;         // of a directory: listing_at is kForever
+  bool leased = false;  // of a directory: listing_at is kForever
   // The kernel may hold names of this directory without a time limit.
   bool kernel_keeps_names = false;
   bool doubted = false;        // listed again before a lease counts
@@ -114,8 +116,8 @@ class Tree {
   std::optional<NodeView> Look(NodeId node) const;
   NodeId Find(const FileId& id) const;  // 0 if unknown
 
-  // The kernel is told of the object at (parent, name): finds its node, or makes
-  // it with these attributes, true at `at`, and counts one lookup.
+  // The kernel is told of the object at (parent, name): finds its node, or
+  // makes it with these attributes, true at `at`, and counts one lookup.
   struct Bound {
     NodeId node = 0;
     Attr attr;
@@ -123,9 +125,9 @@ class Tree {
   };
   Bound Bind(NodeId parent, std::string_view name, const Attr& attr,
              Instant at);
-  // The same for an object that is not at a place by that: the kernel is told of
-  // it in a call of the injector. Its place stays what it is; made anew, it has
-  // none, and its attributes are not fresh.
+  // The same for an object that is not at a place by that: the kernel is told
+  // of it in a call of the injector. Its place stays what it is; made anew, it
+  // has none, and its attributes are not fresh.
   Bound BindElsewhere(const Attr& attr);
   // The kernel drops `count` lookups. The answer is the node's FileId if it was
   // an orphan on the host and is now gone.
@@ -136,16 +138,17 @@ class Tree {
   // Whether the kernel's pages are still right is for the caller to act on.
   PageEffect Apply(const Attr& attr, Stamp asked, Instant at);
   // The host confirmed the listing of `dir` as it was.
-  PageEffect ConfirmListing(NodeId dir, const Attr& attr, Stamp asked, Instant at,
-                      bool leased = false);
+  PageEffect ConfirmListing(NodeId dir, const Attr& attr, Stamp asked,
+                            Instant at, bool leased = false);
   // The listing of `dir` is new; these are (some of) its entries. Nodes known
   // among them are updated and put in their place; those whose pages must go
   // are appended to `invalidate`. Where a change of our own is newer than the
   // answer, the entry is given the attributes that we know.
   void ApplyListing(NodeId dir, absl::Span<DirEntry> entries, Stamp asked,
                     Instant at, std::vector<NodeId>& invalidate);
-  // All entries of the new listing were applied. kInvalidate: the kernel may hold
-  // the old listing, and the directory's mtime does not tell it that it is old.
+  // All entries of the new listing were applied. kInvalidate: the kernel may
+  // hold the old listing, and the directory's mtime does not tell it that it is
+  // old.
   PageEffect FinishListing(NodeId dir, const Attr& attr, uint32_t entries,
                            Stamp asked, Instant at, bool leased = false);
   // A listing of `dir` asked for at that stamp may be older than a change of

@@ -55,8 +55,8 @@ struct Claim {
   uint32_t object_kinds = 0;  // of one of the objects, by whatever name
   std::vector<std::pair<FileId, std::string>> names;
   std::vector<FileId> objects;
-  // By what name the object was opened: an event whose name stands for something
-  // else by the time it is taken cannot tell its object.
+  // By what name the object was opened: an event whose name stands for
+  // something else by the time it is taken cannot tell its object.
   std::string opened_as;
 };
 

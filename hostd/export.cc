@@ -64,8 +64,8 @@ Export::Export(ExportOptions options, UniqueFd root,
     : tree_(std::move(root), privileges),
       watcher_(options.source == nullptr
                    ? nullptr
-                   : std::make_unique<Watcher>(
-                         tree_, std::move(options.source), options.watch)) {
+                   : std::make_unique<Watcher>(tree_, std::move(options.source),
+                                               options.watch)) {
   Attr attr;
   tree_.attrs().Read(tree_.jail().root(), &attr);
   info_.name = std::move(options.name);

@@ -2,10 +2,11 @@
 //
 //  - Replies that the peer does not read: while more than kMaxQueuedBytes of
 //    them wait, no further message is read.
-//  - Answers that the peer never finishes: Cap'n Proto remembers each call until
+//  - Answers that the peer never finishes: Cap'n Proto remembers each call
+//  until
 //    the caller says that it is done with the result. A peer with more than
-//    kMaxOpenAnswers of them is cut off. They are told apart by their numbers, as
-//    there, since 1.0 ignores the end of what was never asked.
+//    kMaxOpenAnswers of them is cut off. They are told apart by their numbers,
+//    as there, since 1.0 ignores the end of what was never asked.
 //
 // In KJ's style, since it is a KJ type. Belongs to one event loop; `stream` and
 // `network` outlive it.
@@ -44,7 +45,9 @@ class GuardedStream final : public capnp::MessageStream {
     return whenDrained().then([this, fdSpace, options, scratchSpace]() {
       return inner.tryReadMessage(fdSpace, options, scratchSpace)
           .then([this](kj::Maybe<capnp::MessageReaderAndFds>&& message) {
-            KJ_IF_MAYBE(m, message) { count(*m->reader); }
+            KJ_IF_MAYBE (m, message) {
+              count(*m->reader);
+            }
             return kj::mv(message);
           });
     });
@@ -63,9 +66,8 @@ class GuardedStream final : public capnp::MessageStream {
       kj::ArrayPtr<kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>>>
           messages) override {
     for (auto segments : messages) sent(segments);
-    return inner.writeMessages(messages).attach(kj::defer([this]() {
-      wake();
-    }));
+    return inner.writeMessages(messages).attach(
+        kj::defer([this]() { wake(); }));
   }
 
   kj::Maybe<int> getSendBufferSize() override {
@@ -112,8 +114,8 @@ class GuardedStream final : public capnp::MessageStream {
 
   void sent(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments) {
 #if CAPNP_VERSION >= 1000000
-    // An answer without capabilities is forgotten as it is sent, and a peer that
-    // is told so does not finish it.
+    // An answer without capabilities is forgotten as it is sent, and a peer
+    // that is told so does not finish it.
     capnp::SegmentArrayMessageReader reader(segments);
     auto message = reader.getRoot<capnp::rpc::Message>();
     if (message.isReturn() && message.getReturn().getNoFinishNeeded()) {

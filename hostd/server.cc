@@ -61,9 +61,9 @@ absl::Status Server::Listen(const std::string& text) {
   const bool is_unix = kind == rpc::Endpoint::Kind::kUnix;
   if (!is_unix && kind != rpc::Endpoint::Kind::kVsock &&
       kind != rpc::Endpoint::Kind::kTcp) {
-    return absl::InvalidArgumentError(
-        "'" + text +
-        "' cannot be listened on; use unix:PATH, vsock:CID:PORT or tcp:HOST:PORT");
+    return absl::InvalidArgumentError("'" + text +
+                                      "' cannot be listened on; use unix:PATH, "
+                                      "vsock:CID:PORT or tcp:HOST:PORT");
   }
   if (!is_unix && service_.token.empty()) {
     return absl::InvalidArgumentError(
@@ -74,8 +74,8 @@ absl::Status Server::Listen(const std::string& text) {
     return absl::Status(fd.status().code(),
                         text + ": " + std::string(fd.status().message()));
   }
-  watched_.push_back({is_unix ? Source::kTrustedListener : Source::kListener,
-                      *std::move(fd)});
+  watched_.push_back(
+      {is_unix ? Source::kTrustedListener : Source::kListener, *std::move(fd)});
   return absl::OkStatus();
 }
 

@@ -51,7 +51,7 @@ class Server {
   };
   struct Connection {
     std::thread thread;
-    int fd = -1;       // guarded by mu_; -1 once it is closed
+    int fd = -1;        // guarded by mu_; -1 once it is closed
     bool done = false;  // guarded by mu_
   };
 

@@ -65,64 +65,84 @@ class ExportServer final : public wire::Export::Server {
       : service_(service), export_(exported), client_(std::move(client)) {}
 
   kj::Promise<void> getAttr(GetAttrContext c) override {
-    return Serve<NodeRef>(c, [&](auto& r) { return export_.GetAttr(*client_, r); });
+    return Serve<NodeRef>(
+        c, [&](auto& r) { return export_.GetAttr(*client_, r); });
   }
   kj::Promise<void> lookup(LookupContext c) override {
-    return Serve<LookupRequest>(c, [&](auto& r) { return export_.Lookup(*client_, r); });
+    return Serve<LookupRequest>(
+        c, [&](auto& r) { return export_.Lookup(*client_, r); });
   }
   kj::Promise<void> list(ListContext c) override {
-    return Serve<ListRequest>(c, [&](auto& r) { return export_.List(*client_, cursors_, r); });
+    return Serve<ListRequest>(
+        c, [&](auto& r) { return export_.List(*client_, cursors_, r); });
   }
   kj::Promise<void> listMore(ListMoreContext c) override {
-    return Serve<uint64_t>(c, [&](auto& r) { return export_.ListMore(cursors_, r); });
+    return Serve<uint64_t>(
+        c, [&](auto& r) { return export_.ListMore(cursors_, r); });
   }
   kj::Promise<void> readLink(ReadLinkContext c) override {
-    return Serve<NodeRef>(c, [&](auto& r) { return export_.ReadLink(*client_, r); });
+    return Serve<NodeRef>(
+        c, [&](auto& r) { return export_.ReadLink(*client_, r); });
   }
   kj::Promise<void> read(ReadContext c) override {
-    return Serve<ReadRequest>(c, [&](auto& r) { return export_.Read(*client_, r); });
+    return Serve<ReadRequest>(
+        c, [&](auto& r) { return export_.Read(*client_, r); });
   }
   kj::Promise<void> seek(SeekContext c) override {
-    return Serve<SeekRequest>(c, [&](auto& r) { return export_.Seek(*client_, r); });
+    return Serve<SeekRequest>(
+        c, [&](auto& r) { return export_.Seek(*client_, r); });
   }
   kj::Promise<void> statFs(StatFsContext c) override {
-    return Serve<NodeRef>(c, [&](auto& r) { return export_.StatFs(*client_, r); });
+    return Serve<NodeRef>(c,
+                          [&](auto& r) { return export_.StatFs(*client_, r); });
   }
   kj::Promise<void> getXattr(GetXattrContext c) override {
-    return Serve<GetXattrRequest>(c, [&](auto& r) { return export_.GetXattr(*client_, r); });
+    return Serve<GetXattrRequest>(
+        c, [&](auto& r) { return export_.GetXattr(*client_, r); });
   }
   kj::Promise<void> setAttr(SetAttrContext c) override {
-    return Serve<SetAttrRequest>(c, [&](auto& r) { return export_.SetAttr(*client_, r); });
+    return Serve<SetAttrRequest>(
+        c, [&](auto& r) { return export_.SetAttr(*client_, r); });
   }
   kj::Promise<void> create(CreateContext c) override {
-    return Serve<CreateRequest>(c, [&](auto& r) { return export_.Create(*client_, r); });
+    return Serve<CreateRequest>(
+        c, [&](auto& r) { return export_.Create(*client_, r); });
   }
   kj::Promise<void> link(LinkContext c) override {
-    return Serve<LinkRequest>(c, [&](auto& r) { return export_.Link(*client_, r); });
+    return Serve<LinkRequest>(
+        c, [&](auto& r) { return export_.Link(*client_, r); });
   }
   kj::Promise<void> remove(RemoveContext c) override {
-    return Serve<RemoveRequest>(c, [&](auto& r) { return export_.Remove(*client_, r); });
+    return Serve<RemoveRequest>(
+        c, [&](auto& r) { return export_.Remove(*client_, r); });
   }
   kj::Promise<void> rename(RenameContext c) override {
-    return Serve<RenameRequest>(c, [&](auto& r) { return export_.Rename(*client_, r); });
+    return Serve<RenameRequest>(
+        c, [&](auto& r) { return export_.Rename(*client_, r); });
   }
   kj::Promise<void> write(WriteContext c) override {
-    return Serve<WriteRequest>(c, [&](auto& r) { return export_.Write(*client_, r); });
+    return Serve<WriteRequest>(
+        c, [&](auto& r) { return export_.Write(*client_, r); });
   }
   kj::Promise<void> allocate(AllocateContext c) override {
-    return Serve<AllocateRequest>(c, [&](auto& r) { return export_.Allocate(*client_, r); });
+    return Serve<AllocateRequest>(
+        c, [&](auto& r) { return export_.Allocate(*client_, r); });
   }
   kj::Promise<void> copy(CopyContext c) override {
-    return Serve<CopyRequest>(c, [&](auto& r) { return export_.Copy(*client_, r); });
+    return Serve<CopyRequest>(
+        c, [&](auto& r) { return export_.Copy(*client_, r); });
   }
   kj::Promise<void> sync(SyncContext c) override {
-    return Serve<SyncRequest>(c, [&](auto& r) { return export_.Sync(*client_, r); });
+    return Serve<SyncRequest>(
+        c, [&](auto& r) { return export_.Sync(*client_, r); });
   }
   kj::Promise<void> setXattr(SetXattrContext c) override {
-    return Serve<SetXattrRequest>(c, [&](auto& r) { return export_.SetXattr(*client_, r); });
+    return Serve<SetXattrRequest>(
+        c, [&](auto& r) { return export_.SetXattr(*client_, r); });
   }
   kj::Promise<void> lock(LockContext c) override {
-    return Serve<LockRequest>(c, [&](auto& r) { return export_.Lock(*client_, r); });
+    return Serve<LockRequest>(
+        c, [&](auto& r) { return export_.Lock(*client_, r); });
   }
   kj::Promise<void> release(ReleaseContext c) override {
     return Serve<ReleaseRequest>(c, [&](auto& r) {
@@ -132,7 +152,8 @@ class ExportServer final : public wire::Export::Server {
   }
   // These two tell a position of their own.
   kj::Promise<void> next(NextContext c) override {
-    return Answer<NextRequest>(c, [&](auto& r) { return export_.Next(*client_, r); });
+    return Answer<NextRequest>(
+        c, [&](auto& r) { return export_.Next(*client_, r); });
   }
   kj::Promise<void> fence(FenceContext c) override {
     return Answer<FenceRequest>(c, [&](auto&) { return export_.Fence(); });
@@ -254,11 +275,11 @@ void Serve(kj::AsyncIoContext& io, kj::AsyncIoStream& stream, Service& service,
   capnp::ReaderOptions limits;
   limits.traversalLimitInWords = kMaxMessageWords;
   GuardedStream guarded(stream);
-  capnp::TwoPartyVatNetwork network(
-      guarded, capnp::rpc::twoparty::Side::SERVER, limits);
+  capnp::TwoPartyVatNetwork network(guarded, capnp::rpc::twoparty::Side::SERVER,
+                                    limits);
   guarded.watch(network);
-  auto rpc = capnp::makeRpcServer(
-      network, kj::heap<HostServer>(service, needs_token));
+  auto rpc =
+      capnp::makeRpcServer(network, kj::heap<HostServer>(service, needs_token));
   rpc.setFlowLimit(kMaxFlowWords);
   network.onDisconnect().wait(io.waitScope);
 }

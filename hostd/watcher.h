@@ -14,8 +14,9 @@
 //    before. The client counts the lease as void. For this, whoever drops a
 //    watch tells the journal after it, and never before.
 //  - A fence is answered between the two, and events of what was dropped are
-//    missing before it. That cannot be: watches are dropped by the drain thread,
-//    which carries out both before it goes on to what the fence waits for.
+//    missing before it. That cannot be: watches are dropped by the drain
+//    thread, which carries out both before it goes on to what the fence waits
+//    for.
 //
 // A fence. Linux queues an event within the system call that causes it. Fence
 // takes the position of the source's queue and waits until the drain thread has

@@ -52,8 +52,7 @@ absl::Duration WaitOf(const NextRequest& request) {
 
 absl::Status FromHostStatus(wire::Status::Reader status) {
   if (status.getError() == 0) return absl::OkStatus();
-  return absl::ErrnoToStatus(status.getError(),
-                             ToString(status.getMessage()));
+  return absl::ErrnoToStatus(status.getError(), ToString(status.getMessage()));
 }
 
 }  // namespace
@@ -134,8 +133,8 @@ class Channel::Impl {
   template <typename T>
   auto Await(capnp::RemotePromise<T> promise, absl::Duration timeout) {
     kj::Promise<capnp::Response<T>> plain = kj::mv(promise);
-    const auto nanos = absl::ToInt64Nanoseconds(
-        std::max(timeout, absl::Milliseconds(1)));
+    const auto nanos =
+        absl::ToInt64Nanoseconds(std::max(timeout, absl::Milliseconds(1)));
     return io_.provider->getTimer()
         .timeoutAfter(nanos * kj::NANOSECONDS, kj::mv(plain))
         .wait(io_.waitScope);
@@ -144,19 +143,18 @@ class Channel::Impl {
   absl::Status TryConnect(absl::Duration timeout) {
     absl::StatusOr<UniqueFd> fd = remote_.connector().Connect(timeout);
     if (!fd.ok()) {
-      return absl::Status(fd.status().code(),
-                          fmt::format("no host at {}: {}",
-                                      remote_.options().endpoint,
-                                      std::string(fd.status().message())));
+      return absl::Status(
+          fd.status().code(),
+          fmt::format("no host at {}: {}", remote_.options().endpoint,
+                      std::string(fd.status().message())));
     }
     if (!interruption_.Guard(fd->get())) {
       return absl::CancelledError("interrupted");
     }
     try {
       connection_.emplace(io_.lowLevelProvider->wrapSocketFd(
-          fd->Release(),
-          kj::LowLevelAsyncIoProvider::TAKE_OWNERSHIP |
-              kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC));
+          fd->Release(), kj::LowLevelAsyncIoProvider::TAKE_OWNERSHIP |
+                             kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC));
       return Attach(timeout);
     } catch (const kj::Exception& e) {
       return BadPeer(e);
@@ -166,8 +164,8 @@ class Channel::Impl {
   absl::Status BadPeer(const kj::Exception& e) {
     const std::string& endpoint = remote_.options().endpoint;
     if (e.getType() == kj::Exception::Type::OVERLOADED) {
-      return absl::UnavailableError(fmt::format(
-          "{} accepts connections but does not answer", endpoint));
+      return absl::UnavailableError(
+          fmt::format("{} accepts connections but does not answer", endpoint));
     }
     // Whatever ends a connection arrives as DISCONNECTED; only the text tells a
     // peer that hung up from one whose bytes made no sense.
@@ -175,14 +173,13 @@ class Channel::Impl {
     if (text.find("Peer disconnected") != text.npos ||
         text.find(strerror(ECONNRESET)) != text.npos ||
         text.find(strerror(EPIPE)) != text.npos) {
-      return absl::UnavailableError(fmt::format(
-          "{} closed the connection before it said hello: is it a "
-          "warmfs-hostd?",
-          endpoint));
+      return absl::UnavailableError(
+          fmt::format("{} closed the connection before it said hello: is it a "
+                      "warmfs-hostd?",
+                      endpoint));
     }
-    return absl::UnimplementedError(
-        fmt::format("{} does not speak warmfs's protocol ({})", endpoint,
-                    text));
+    return absl::UnimplementedError(fmt::format(
+        "{} does not speak warmfs's protocol ({})", endpoint, text));
   }
 
   absl::Status Attach(absl::Duration timeout) {
@@ -245,8 +242,7 @@ class Channel::Impl {
       if (left <= absl::ZeroDuration()) return false;
       absl::Status status = Connect(std::min(left, kConnectTimeout));
       if (status.ok()) break;
-      spdlog::debug("waiting for the host: {}",
-                    std::string(status.message()));
+      spdlog::debug("waiting for the host: {}", std::string(status.message()));
       interruption_.SleepFor(std::min({backoff, left, kLongestBackoff}));
       backoff = 2 * backoff;
     }
@@ -315,10 +311,10 @@ uint64_t Channel::incarnation() const {
 }
 
 // One line of glue for each method: which statistics, which wire method.
-#define WARMFS_METHOD(Name, ReplyType, RequestType, wire_name)       \
-  ReplyType Channel::Name(const RequestType& request) {              \
-    return impl().Call<ReplyType>(                                   \
-        Method::k##Name, request,                                    \
+#define WARMFS_METHOD(Name, ReplyType, RequestType, wire_name)           \
+  ReplyType Channel::Name(const RequestType& request) {                  \
+    return impl().Call<ReplyType>(                                       \
+        Method::k##Name, request,                                        \
         [](wire::Export::Client& e) { return e.wire_name##Request(); }); \
   }
 

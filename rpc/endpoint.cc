@@ -70,7 +70,11 @@ absl::StatusOr<Endpoint> ParseSsh(std::string_view text,
   quoted += "'";
   Endpoint e;
   e.kind = Endpoint::Kind::kCommand;
-  e.command = {"ssh", "-o", "BatchMode=yes", "-o", "ServerAliveInterval=15",
+  e.command = {"ssh",
+               "-o",
+               "BatchMode=yes",
+               "-o",
+               "ServerAliveInterval=15",
                std::string(rest.substr(0, colon)),
                "exec warmfs-hostd --stdio --export default=" + quoted};
   return e;
@@ -92,7 +96,8 @@ absl::StatusOr<Endpoint> ParseSocket(std::string_view text) {
     e.kind = Endpoint::Kind::kVsock;
     std::string cid;
     if (!SplitPort(rest, cid, e.port) || !ParseNumber(cid, e.cid)) {
-      return Malformed(text, "vsock:CID:PORT, both numbers (the host is CID 2)");
+      return Malformed(text,
+                       "vsock:CID:PORT, both numbers (the host is CID 2)");
     }
     return e;
   }

@@ -27,10 +27,10 @@ struct Endpoint {
   enum class Kind { kDirectory, kUnix, kVsock, kHybrid, kTcp, kCommand };
 
   Kind kind = Kind::kDirectory;
-  std::string path;     // kDirectory, kUnix, kHybrid
-  std::string host;     // kTcp
-  uint32_t cid = 0;     // kVsock
-  uint32_t port = 0;    // kVsock, kHybrid, kTcp
+  std::string path;                  // kDirectory, kUnix, kHybrid
+  std::string host;                  // kTcp
+  uint32_t cid = 0;                  // kVsock
+  uint32_t port = 0;                 // kVsock, kHybrid, kTcp
   std::vector<std::string> command;  // kCommand: argv
 
   // InvalidArgument with a message that shows the form that was expected.

@@ -45,12 +45,10 @@ absl::Status RemoveDeadSocket(const Endpoint& e) {
   struct stat st;
   if (lstat(e.path.c_str(), &st) != 0) return absl::OkStatus();
   if (!S_ISSOCK(st.st_mode)) {
-    return absl::AlreadyExistsError(
-        e.path + " exists and is not a socket");
+    return absl::AlreadyExistsError(e.path + " exists and is not a socket");
   }
   if (ConnectSocket(e, absl::Seconds(1)).ok()) {
-    return absl::AlreadyExistsError(
-        "another daemon is listening on " + e.path);
+    return absl::AlreadyExistsError("another daemon is listening on " + e.path);
   }
   unlink(e.path.c_str());
   return absl::OkStatus();

@@ -7,10 +7,10 @@ namespace warmfs::rpc {
 
 std::string_view MethodName(Method method) {
   static constexpr std::string_view kNames[] = {
-      "getattr", "lookup",  "list",   "list_more", "readlink", "read",
-      "seek",    "statfs",  "getxattr", "setattr", "create",   "link",
-      "remove",  "rename",  "write",  "allocate",  "copy",     "sync",
-      "setxattr", "lock",   "release", "next",    "fence"};
+      "getattr",  "lookup", "list",     "list_more", "readlink", "read",
+      "seek",     "statfs", "getxattr", "setattr",   "create",   "link",
+      "remove",   "rename", "write",    "allocate",  "copy",     "sync",
+      "setxattr", "lock",   "release",  "next",      "fence"};
   static_assert(std::size(kNames) == static_cast<size_t>(Method::kCount));
   return kNames[static_cast<size_t>(method)];
 }
@@ -18,8 +18,8 @@ std::string_view MethodName(Method method) {
 void LatencyHistogram::Record(absl::Duration latency) {
   const double micros = std::max(1.0, absl::ToDoubleMicroseconds(latency));
   const int bucket = static_cast<int>(std::log2(micros) * kPerDoubling);
-  buckets_[std::min(bucket, kBuckets - 1)].fetch_add(
-      1, std::memory_order_relaxed);
+  buckets_[std::min(bucket, kBuckets - 1)].fetch_add(1,
+                                                     std::memory_order_relaxed);
 }
 
 uint64_t LatencyHistogram::count() const {

@@ -19,9 +19,29 @@
 namespace warmfs::rpc {
 
 enum class Method : uint8_t {
-  kGetAttr, kLookup, kList, kListMore, kReadLink, kRead, kSeek, kStatFs,
-  kGetXattr, kSetAttr, kCreate, kLink, kRemove, kRename, kWrite, kAllocate,
-  kCopy, kSync, kSetXattr, kLock, kRelease, kNext, kFence,
+  kGetAttr,
+  kLookup,
+  kList,
+  kListMore,
+  kReadLink,
+  kRead,
+  kSeek,
+  kStatFs,
+  kGetXattr,
+  kSetAttr,
+  kCreate,
+  kLink,
+  kRemove,
+  kRename,
+  kWrite,
+  kAllocate,
+  kCopy,
+  kSync,
+  kSetXattr,
+  kLock,
+  kRelease,
+  kNext,
+  kFence,
   kCount
 };
 

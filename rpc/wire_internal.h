@@ -38,8 +38,7 @@ inline void EncodeOptional(const std::optional<uint32_t>& in,
   }
 }
 
-inline std::optional<uint32_t> DecodeOptional(
-    wire::OptionalUInt32::Reader in) {
+inline std::optional<uint32_t> DecodeOptional(wire::OptionalUInt32::Reader in) {
   if (in.isValue()) return in.getValue();
   KJ_REQUIRE(in.isNone(), "an unknown form of value");
   return std::nullopt;

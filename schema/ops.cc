@@ -21,8 +21,7 @@ void Digest::Add(const DirEntry& entry) {
                              static_cast<uint64_t>(a.mtime.sec),
                              static_cast<uint64_t>(a.ctime.sec),
                              uint64_t{a.mtime.nsec} << 32 | a.ctime.nsec};
-  const XXH64_hash_t seed =
-      XXH3_64bits(entry.name.data(), entry.name.size());
+  const XXH64_hash_t seed = XXH3_64bits(entry.name.data(), entry.name.size());
   const XXH128_hash_t h = XXH3_128bits_withSeed(fields, sizeof(fields), seed);
   const uint64_t sum = lo + h.low64;
   hi += h.high64 + (sum < lo ? 1 : 0);

@@ -18,9 +18,9 @@
 #ifndef WARMFS_SCHEMA_OPS_H_
 #define WARMFS_SCHEMA_OPS_H_
 
-#include "schema/ops_change.h"  // IWYU pragma: export
-#include "schema/ops_common.h"  // IWYU pragma: export
+#include "schema/ops_change.h"   // IWYU pragma: export
+#include "schema/ops_common.h"   // IWYU pragma: export
 #include "schema/ops_journal.h"  // IWYU pragma: export
-#include "schema/ops_look.h"    // IWYU pragma: export
+#include "schema/ops_look.h"     // IWYU pragma: export
 
 #endif  // WARMFS_SCHEMA_OPS_H_

@@ -2,10 +2,10 @@
 // it is told (docs/journal.md). The rules for all operations are in ops.h.
 //
 // The journal of an export is a sequence of events under one journal id. Events
-// are numbered from 1 without a gap. When the host cannot vouch for a stretch of
-// time (its watch queue overflowed, it was restarted, the client was away for
-// longer than events are kept) there is a new epoch: another journal id, and
-// every lease given under the old one is void.
+// are numbered from 1 without a gap. When the host cannot vouch for a stretch
+// of time (its watch queue overflowed, it was restarted, the client was away
+// for longer than events are kept) there is a new epoch: another journal id,
+// and every lease given under the old one is void.
 //
 // An event tells what happened, for those who watch, and what is there now, for
 // the cache: states are looked at after the event was taken from the file
@@ -44,9 +44,9 @@ struct Event {
   bool own = false;
   bool directory = false;  // it happened to a directory
   uint32_t cookie = 0;     // pairs kMovedFrom with kMovedTo; 0 otherwise
-  // The directory, and the entry's name. With an empty name it happened to `dir`
-  // itself; with a null `dir` to `entry`, a file of several links, by a name
-  // that is not known.
+  // The directory, and the entry's name. With an empty name it happened to
+  // `dir` itself; with a null `dir` to `entry`, a file of several links, by a
+  // name that is not known.
   FileId dir;
   std::string name;
   Attr dir_attr;       // now; id null if the directory is gone
@@ -67,8 +67,8 @@ struct NextRequest {
 struct NextReply : Reply {
   bool new_epoch = false;
   std::vector<Event> events;
-  // For the status: directories and files watched now, and how often a lease was
-  // refused, the queue overflowed, since the host started.
+  // For the status: directories and files watched now, and how often a lease
+  // was refused, the queue overflowed, since the host started.
   uint64_t watches = 0;
   uint64_t refused = 0;
   uint64_t overflows = 0;

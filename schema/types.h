@@ -2,8 +2,8 @@
 // what identifies one state of its content, and its attributes.
 //
 // Everything here is a plain value: no ownership, no threads, no I/O, no
-// Cap'n Proto. The wire's own form of these types is in warmfs.capnp; rpc/wire.h
-// converts between the two.
+// Cap'n Proto. The wire's own form of these types is in warmfs.capnp;
+// rpc/wire.h converts between the two.
 
 #ifndef WARMFS_SCHEMA_TYPES_H_
 #define WARMFS_SCHEMA_TYPES_H_

@@ -98,7 +98,7 @@ TEST_F(StorageTest, AToolMakesAndWipesNothing) {
   options.directory = dir_.path();
   const auto opened = Cache::Open(options);
   EXPECT_TRUE(absl::IsNotFound(opened.status()));
-  EXPECT_THAT(std::string(opened.status().message()), 
+  EXPECT_THAT(std::string(opened.status().message()),
               HasSubstr("format " + std::to_string(kFormatVersion + 1)));
   PutRecord(KeySpace::kMeta, kMetaFormat, EncodeU32(kFormatVersion));
   EXPECT_TRUE(HoldsFilling(*MustOpen(Options())));

@@ -89,7 +89,8 @@ TEST_F(ContentTest, AFileThatGrowsOrShrinksOnTheHost) {
   host_.Settle("f");
   const NodeId f = Find("f");
   EXPECT_EQ(Read(f).size(), 200'000u);
-  for (const size_t size : {500'000u, 131'072u, 131'073u, 10u, 0u, 2'000'000u}) {
+  for (const size_t size :
+       {500'000u, 131'072u, 131'073u, 10u, 0u, 2'000'000u}) {
     host_.Write("f", Pattern(size));
     host_.Settle("f");
     Expire();
@@ -118,8 +119,7 @@ TEST_F(ContentTest, OurOwnWritesAreReadBack) {
   std::string content = Pattern(300'000);
   for (size_t at = 0; at < content.size(); at += 100'000) {
     ASSERT_TRUE(fs_->Write(*channel_, f, at,
-                           std::string_view(content).substr(at, 100'000),
-                           false)
+                           std::string_view(content).substr(at, 100'000), false)
                     .ok());
   }
   EXPECT_TRUE(Read(f) == content);
@@ -196,9 +196,11 @@ class GenerationTest : public FileSystemTest {
   // In place, and so that it is another version than before.
   void NextGeneration() {
     const UniqueFd fd(open((host_ / "f").c_str(), O_WRONLY | O_CLOEXEC));
-    struct stat before {}, after {};
+    struct stat before {
+    }, after{};
     ASSERT_EQ(fstat(fd.get(), &before), 0);
-    const std::string bytes(kBytes, static_cast<char>('a' + ++generation_ % 26));
+    const std::string bytes(kBytes,
+                            static_cast<char>('a' + ++generation_ % 26));
     do {
       ASSERT_EQ(pwrite(fd.get(), bytes.data(), bytes.size(), 0),
                 static_cast<ssize_t>(bytes.size()));

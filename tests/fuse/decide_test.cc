@@ -47,8 +47,9 @@ Event Own(Event e) {
 // --- names ---
 
 TEST(DecideTest, ANewFileIsTakenInAndRaised) {
-  const Decision d = Decide(
-      WithoutFile(), Of(EventKind::kCreated, DirAttr(kDir, 2), FileAttr(kFile)));
+  const Decision d =
+      Decide(WithoutFile(),
+             Of(EventKind::kCreated, DirAttr(kDir, 2), FileAttr(kFile)));
   EXPECT_EQ(d.name, Name::kSet);
   EXPECT_TRUE(d.take_entry);
   EXPECT_TRUE(d.take_dir);
@@ -61,8 +62,8 @@ TEST(DecideTest, ANewFileIsTakenInAndRaised) {
 TEST(DecideTest, AReplyThatOvertookTheEventLeavesNothingButTheRaising) {
   Known known = WithFile(FileAttr(kFile));
   known.dir = KnownAttr{DirAttr(kDir, 2)};
-  const Decision d = Decide(
-      known, Of(EventKind::kCreated, DirAttr(kDir, 2), FileAttr(kFile)));
+  const Decision d =
+      Decide(known, Of(EventKind::kCreated, DirAttr(kDir, 2), FileAttr(kFile)));
   EXPECT_FALSE(d.Changes());
   EXPECT_FALSE(d.drop_name);
   EXPECT_TRUE(d.raise);
@@ -88,8 +89,8 @@ TEST(DecideTest, ADeletedFileIsForgotten) {
 TEST(DecideTest, AFileOfOtherNamesIsNotForgotten) {
   Attr file = FileAttr(kFile);
   file.nlink = 2;
-  const Decision d = Decide(WithFile(file),
-                            Of(EventKind::kDeleted, DirAttr(kDir, 2), Attr()));
+  const Decision d =
+      Decide(WithFile(file), Of(EventKind::kDeleted, DirAttr(kDir, 2), Attr()));
   EXPECT_EQ(d.name, Name::kRemove);
   EXPECT_FALSE(d.forget_old);
 }
@@ -103,9 +104,9 @@ TEST(DecideTest, ADirectoryIsForgottenWhateverItsLinks) {
 }
 
 TEST(DecideTest, AReplacedFileIsForgottenForTheNewOne) {
-  const Decision d = Decide(
-      WithFile(FileAttr(kFile)),
-      Of(EventKind::kMovedTo, DirAttr(kDir, 2), FileAttr(kOther)));
+  const Decision d =
+      Decide(WithFile(FileAttr(kFile)),
+             Of(EventKind::kMovedTo, DirAttr(kDir, 2), FileAttr(kOther)));
   EXPECT_EQ(d.name, Name::kSet);
   EXPECT_TRUE(d.forget_old);
 }
@@ -131,8 +132,8 @@ TEST(DecideTest, AnOldEchoOfANameIsIgnored) {
 TEST(DecideTest, AnOlderStateOfSomebodyElseIsNotBelievedButAskedAbout) {
   Known known = WithoutFile();
   known.dir = KnownAttr{DirAttr(kDir, 3)};
-  const Decision d = Decide(
-      known, Of(EventKind::kCreated, DirAttr(kDir, 2), FileAttr(kFile)));
+  const Decision d =
+      Decide(known, Of(EventKind::kCreated, DirAttr(kDir, 2), FileAttr(kFile)));
   EXPECT_EQ(d.name, Name::kKeep);
   EXPECT_TRUE(d.doubt_names);
   EXPECT_TRUE(d.drop_name);
@@ -189,9 +190,9 @@ TEST(DecideTest, OfADirectoryThatIsGoneEveryNameIs) {
 // --- attributes and content ---
 
 TEST(DecideTest, NewContentGoesWithItsPages) {
-  const Decision d = Decide(
-      WithFile(FileAttr(kFile)),
-      Of(EventKind::kModified, DirAttr(kDir), FileAttr(kFile, 2)));
+  const Decision d =
+      Decide(WithFile(FileAttr(kFile)),
+             Of(EventKind::kModified, DirAttr(kDir), FileAttr(kFile, 2)));
   EXPECT_TRUE(d.take_entry);
   EXPECT_EQ(d.drop_entry, Drop::kAttrAndPages);
   EXPECT_EQ(d.name, Name::kKeep);
@@ -212,8 +213,8 @@ TEST(DecideTest, ANewModeLeavesThePages) {
 TEST(DecideTest, ASecondContentOfOneTickHasNoVersionOfItsOwn) {
   Attr file = FileAttr(kFile);
   file.racy = true;
-  const Decision d = Decide(WithFile(file),
-                            Of(EventKind::kModified, DirAttr(kDir), file));
+  const Decision d =
+      Decide(WithFile(file), Of(EventKind::kModified, DirAttr(kDir), file));
   EXPECT_TRUE(d.drop_blocks);
   EXPECT_EQ(d.drop_entry, Drop::kAttrAndPages);
   // Our own write: its reply said all there is to say.
@@ -232,9 +233,9 @@ TEST(DecideTest, AContentThatIsKnownIsOnlyRaised) {
 }
 
 TEST(DecideTest, AnOldEchoOfAWriteIsIgnored) {
-  const Decision d = Decide(
-      WithFile(FileAttr(kFile, 3)),
-      Own(Of(EventKind::kModified, DirAttr(kDir), FileAttr(kFile, 2))));
+  const Decision d =
+      Decide(WithFile(FileAttr(kFile, 3)),
+             Own(Of(EventKind::kModified, DirAttr(kDir), FileAttr(kFile, 2))));
   EXPECT_EQ(d, Decision());
 }
 
@@ -253,18 +254,18 @@ TEST(DecideTest, AnEchoOfTheSameTickIsIgnoredToo) {
 }
 
 TEST(DecideTest, AnEchoWithANewerStateIsSomebodyElsesWriteToo) {
-  const Decision d = Decide(
-      WithFile(FileAttr(kFile, 2)),
-      Own(Of(EventKind::kModified, DirAttr(kDir), FileAttr(kFile, 3))));
+  const Decision d =
+      Decide(WithFile(FileAttr(kFile, 2)),
+             Own(Of(EventKind::kModified, DirAttr(kDir), FileAttr(kFile, 3))));
   EXPECT_TRUE(d.take_entry);
   EXPECT_EQ(d.drop_entry, Drop::kAttrAndPages);
   EXPECT_FALSE(d.raise);
 }
 
 TEST(DecideTest, AnOlderContentOfSomebodyElseIsAskedAbout) {
-  const Decision d = Decide(
-      WithFile(FileAttr(kFile, 3)),
-      Of(EventKind::kModified, DirAttr(kDir), FileAttr(kFile, 2)));
+  const Decision d =
+      Decide(WithFile(FileAttr(kFile, 3)),
+             Of(EventKind::kModified, DirAttr(kDir), FileAttr(kFile, 2)));
   EXPECT_FALSE(d.take_entry);
   EXPECT_TRUE(d.doubt_entry);
   EXPECT_EQ(d.drop_entry, Drop::kAttrAndPages);
@@ -273,11 +274,12 @@ TEST(DecideTest, AnOlderContentOfSomebodyElseIsAskedAbout) {
 
 // A listing that the host made later came first. No node is there to be asked
 // about, so the directory is.
-TEST(DecideTest, AnOlderStateOfAFileThatTheKernelDoesNotHoldDoubtsItsDirectory) {
+TEST(DecideTest,
+     AnOlderStateOfAFileThatTheKernelDoesNotHoldDoubtsItsDirectory) {
   Known known = WithFile(FileAttr(kFile, 2));
   known.entry_held = false;
-  const Decision d = Decide(
-      known, Of(EventKind::kCreated, DirAttr(kDir), FileAttr(kFile, 1)));
+  const Decision d =
+      Decide(known, Of(EventKind::kCreated, DirAttr(kDir), FileAttr(kFile, 1)));
   EXPECT_FALSE(d.take_entry);
   EXPECT_TRUE(d.doubt_names);
   EXPECT_TRUE(
@@ -286,9 +288,9 @@ TEST(DecideTest, AnOlderStateOfAFileThatTheKernelDoesNotHoldDoubtsItsDirectory) 
 }
 
 TEST(DecideTest, AfterAnotherEventALaterOneIsNewerWhateverTheClock) {
-  const Decision d = Decide(
-      WithFile(FileAttr(kFile, 3), /*told_by_event=*/true),
-      Of(EventKind::kModified, DirAttr(kDir), FileAttr(kFile, 2)));
+  const Decision d =
+      Decide(WithFile(FileAttr(kFile, 3), /*told_by_event=*/true),
+             Of(EventKind::kModified, DirAttr(kDir), FileAttr(kFile, 2)));
   EXPECT_TRUE(d.take_entry);
   EXPECT_FALSE(d.doubt_entry);
 }
@@ -309,7 +311,8 @@ TEST(DecideTest, NothingIsRaisedOrDroppedForWhatTheKernelDoesNotHold) {
   known.dir_held = known.entry_held = false;
   for (const EventKind kind :
        {EventKind::kDeleted, EventKind::kModified, EventKind::kMovedFrom}) {
-    const Attr entry = kind == EventKind::kModified ? FileAttr(kFile, 2) : Attr();
+    const Attr entry =
+        kind == EventKind::kModified ? FileAttr(kFile, 2) : Attr();
     const Decision d = Decide(known, Of(kind, DirAttr(kDir, 2), entry));
     EXPECT_TRUE(d.Changes());
     EXPECT_FALSE(d.raise);
@@ -322,15 +325,16 @@ TEST(DecideTest, NothingIsRaisedOrDroppedForWhatTheKernelDoesNotHold) {
 TEST(DecideTest, ADirectoryThatIsToBeListedAgainIsNotRaisedFor) {
   Known known = WithoutFile();
   known.dir_missed_events = true;
-  const Decision d = Decide(
-      known, Of(EventKind::kCreated, DirAttr(kDir, 2), FileAttr(kFile)));
+  const Decision d =
+      Decide(known, Of(EventKind::kCreated, DirAttr(kDir, 2), FileAttr(kFile)));
   EXPECT_EQ(d.name, Name::kSet);
   EXPECT_FALSE(d.raise);
 }
 
 // Seeing an event twice, as after a crash, changes nothing the second time.
 TEST(DecideTest, AppliedTwiceIsAppliedOnce) {
-  const Event e = Of(EventKind::kModified, DirAttr(kDir, 2), FileAttr(kFile, 2));
+  const Event e =
+      Of(EventKind::kModified, DirAttr(kDir, 2), FileAttr(kFile, 2));
   ASSERT_TRUE(Decide(WithFile(FileAttr(kFile)), e).Changes());
   Known after = WithFile(FileAttr(kFile, 2), true);
   after.dir = KnownAttr{DirAttr(kDir, 2), true};

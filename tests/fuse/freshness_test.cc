@@ -87,8 +87,7 @@ TEST_F(FreshnessTest, ManyThreadsAtOnceAskOnce) {
       EXPECT_TRUE(channel.Open().ok());
       for (int round = 0; round < kRounds; ++round) {
         start.arrive_and_wait();
-        const auto entry =
-            fs_->Lookup(channel, kRootNode, std::to_string(t));
+        const auto entry = fs_->Lookup(channel, kRootNode, std::to_string(t));
         EXPECT_TRUE(entry.ok() && entry->node != 0);
       }
     });
@@ -220,8 +219,8 @@ TEST_F(InvalidationTest, OurOwnChangesAreNotTold) {
 TEST_F(InvalidationTest, ANameThatWasNotWhatWeTookItForIsDropped) {
   EXPECT_EQ(Look(kRootNode, "f").node, 0u);
   host_.Write("f", "from the host");
-  auto made = fs_->Create(*channel_, {}, kRootNode, "f", S_IFREG | 0644, "",
-                          true);
+  auto made =
+      fs_->Create(*channel_, {}, kRootNode, "f", S_IFREG | 0644, "", true);
   EXPECT_EQ(ToErrno(made.status()), EEXIST);
   EXPECT_THAT(TakeEntries(),
               ElementsAre(std::make_pair(kRootNode, std::string("f"))));

@@ -115,8 +115,8 @@ std::vector<std::string> FileSystemTest::Names(NodeId dir, size_t limit) {
 
 NodeId FileSystemTest::Create(NodeId dir, std::string_view name,
                               uint32_t mode) {
-  auto entry = fs_->Create(*channel_, {geteuid(), getegid()}, dir, name, mode,
-                           "", true);
+  auto entry =
+      fs_->Create(*channel_, {geteuid(), getegid()}, dir, name, mode, "", true);
   EXPECT_TRUE(entry.ok()) << name << ": " << entry.status();
   return entry.ok() ? entry->node : 0;
 }

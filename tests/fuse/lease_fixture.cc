@@ -49,16 +49,15 @@ std::vector<std::string> LeaseTest::TakeRaised() {
 }
 
 std::string LeaseTest::Text(const Injection& in) const {
-  static constexpr const char* kKinds[] = {
-      "CREATE", "LINK",   "DELETE",     "RENAME", "MOVED_TO",
-      "MOVED_FROM", "MODIFY", "ATTRIB", "CLOSE_WRITE"};
+  static constexpr const char* kKinds[] = {"CREATE", "LINK",     "DELETE",
+                                           "RENAME", "MOVED_TO", "MOVED_FROM",
+                                           "MODIFY", "ATTRIB",   "CLOSE_WRITE"};
   const std::string text =
       std::string(kKinds[static_cast<int>(in.kind)]) + " " + in.name;
   return in.to_name.empty() ? text : text + " > " + in.to_name;
 }
 
-HeldQuestion::HeldQuestion(rpc::Proxy& proxy,
-                           const rpc::RemoteOptions& options,
+HeldQuestion::HeldQuestion(rpc::Proxy& proxy, const rpc::RemoteOptions& options,
                            std::function<void(rpc::Channel&)> ask)
     : proxy_(proxy), remote_(*rpc::Remote::Create(options)) {
   absl::Notification open;

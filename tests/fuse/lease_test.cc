@@ -70,7 +70,8 @@ TEST_F(LeaseTest, ANewFileIsThere) {
   EXPECT_EQ(Look(kRootNode, "f").node, 0u);
   host_.Write("f", "x");
   EXPECT_THAT(TakeIn(), ElementsAre("CREATE f", "MODIFY f", "CLOSE_WRITE f"));
-  EXPECT_THAT(TakeEntries(), testing::Contains(std::pair(kRootNode, std::string("f"))));
+  EXPECT_THAT(TakeEntries(),
+              testing::Contains(std::pair(kRootNode, std::string("f"))));
   const uint64_t work = Work();
   EXPECT_NE(Look(kRootNode, "f").node, 0u);
   EXPECT_EQ(Work(), work) << "the event had told all there is to know";
@@ -130,9 +131,8 @@ TEST_F(LeaseTest, AnAtomicSaveIsRaisedAsItHappenedAndReadOnce) {
   Read(Find("f"));
   host_.Write("f.tmp", "newer");
   host_.Rename("f.tmp", "f");
-  EXPECT_THAT(TakeIn(),
-              ElementsAre("CREATE f.tmp", "MODIFY f.tmp", "CLOSE_WRITE f.tmp",
-                          "RENAME f.tmp > f"));
+  EXPECT_THAT(TakeIn(), ElementsAre("CREATE f.tmp", "MODIFY f.tmp",
+                                    "CLOSE_WRITE f.tmp", "RENAME f.tmp > f"));
   const uint64_t reads = Calls(Method::kRead);
   EXPECT_EQ(Read(Find("f")), "newer");
   EXPECT_EQ(Calls(Method::kRead), reads + 1);
@@ -143,8 +143,8 @@ TEST_F(LeaseTest, AShortLivedFileIsRaisedThoughItIsGone) {
   Names(kRootNode);
   host_.Write("t", "x");
   host_.Remove("t");
-  EXPECT_THAT(TakeIn(), ElementsAre("CREATE t", "MODIFY t", "CLOSE_WRITE t",
-                                    "DELETE t"));
+  EXPECT_THAT(TakeIn(),
+              ElementsAre("CREATE t", "MODIFY t", "CLOSE_WRITE t", "DELETE t"));
   EXPECT_EQ(Look(kRootNode, "t").node, 0u);
 }
 
@@ -216,7 +216,9 @@ TEST_F(LeaseTest, AReplyThatOvertookAnEventIsRaisedOnceAndDropsNothing) {
 class LeaseRace : public LeaseTest {
  protected:
   rpc::Proxy proxy_{dir_ / "proxy", host_.endpoint()};
-  rpc::RemoteOptions Held() { return host_.RemoteOptionsFor(proxy_.endpoint()); }
+  rpc::RemoteOptions Held() {
+    return host_.RemoteOptionsFor(proxy_.endpoint());
+  }
 };
 
 // The host has listed the directory; then a file is made, and its event comes
@@ -336,7 +338,8 @@ TEST_F(LeaseTest, WhatChangedWhileTheClientWasAwayIsFetchedAndNothingElse) {
   EXPECT_EQ(Work(), work);
   EXPECT_EQ(Read(Find("b")), "newer");
   EXPECT_EQ(Read(Find("n")), "new");
-  EXPECT_EQ(Work(), work + 1) << "the third file in a row comes with the second";
+  EXPECT_EQ(Work(), work + 1)
+      << "the third file in a row comes with the second";
 }
 
 TEST_F(LeaseTest, AfterAHostRestartDirectoriesAreListedOnceAndBlocksStay) {
@@ -383,11 +386,11 @@ TEST_F(LeaseTest, DifferencesAfterAnEpochAreDroppedFromTheKernelAndRaised) {
   TakePages();
   TakeIn();
   Names(kRootNode);
-  EXPECT_THAT(TakeRaised(),
-              UnorderedElementsAre("RENAME moved > there", "DELETE gone",
-                                   "CREATE new", "CLOSE_WRITE new",
-                                   "MODIFY changed", "CLOSE_WRITE changed",
-                                   "ATTRIB mode"));
+  EXPECT_THAT(
+      TakeRaised(),
+      UnorderedElementsAre("RENAME moved > there", "DELETE gone", "CREATE new",
+                           "CLOSE_WRITE new", "MODIFY changed",
+                           "CLOSE_WRITE changed", "ATTRIB mode"));
   std::vector<std::string> names;
   for (const auto& [dir, name] : TakeEntries()) names.push_back(name);
   EXPECT_THAT(names, UnorderedElementsAre("gone", "moved", "there", "new"));

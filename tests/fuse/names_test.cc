@@ -219,9 +219,9 @@ TEST_F(NamesTest, AnExchangeIsKnownToo) {
   host_.Write("a", "1");
   host_.MakeDir("b");
   const NodeId a = Find("a"), b = Find("b");
-  ASSERT_TRUE(fs_->Rename(*channel_, kRootNode, "a", kRootNode, "b",
-                          RENAME_EXCHANGE)
-                  .ok());
+  ASSERT_TRUE(
+      fs_->Rename(*channel_, kRootNode, "a", kRootNode, "b", RENAME_EXCHANGE)
+          .ok());
   EXPECT_EQ(Find("a"), b);
   EXPECT_EQ(Find("b"), a);
   EXPECT_EQ(PathOf(a), "b");
@@ -251,9 +251,9 @@ TEST_F(NamesTest, AReadOnlyMountAsksForNoChange) {
   EXPECT_EQ(ToErrno(fs_->SetAttr(c, f, {}).status()), EROFS);
   EXPECT_EQ(ToErrno(fs_->Rename(c, kRootNode, "f", kRootNode, "g", 0)), EROFS);
   EXPECT_EQ(ToErrno(fs_->Link(c, f, kRootNode, "l").status()), EROFS);
-  EXPECT_EQ(ToErrno(fs_->Create(c, {}, kRootNode, "n", S_IFREG, "", true)
-                        .status()),
-            EROFS);
+  EXPECT_EQ(
+      ToErrno(fs_->Create(c, {}, kRootNode, "n", S_IFREG, "", true).status()),
+      EROFS);
   EXPECT_EQ(ToErrno(fs_->SetXattr(c, {.name = "user.a", .value = "v"}, f)),
             EROFS);
   EXPECT_EQ(remote_->stats().TotalCalls(), before);
@@ -286,9 +286,10 @@ TEST_F(NamesTest, SymbolicLinksAreReadFromTheCache) {
 
 TEST_F(NamesTest, ANameThatIsTooLongIsNotAsked) {
   const uint64_t before = remote_->stats().TotalCalls();
-  EXPECT_EQ(ToErrno(fs_->Lookup(*channel_, kRootNode, std::string(256, 'n'))
-                        .status()),
-            ENAMETOOLONG);
+  EXPECT_EQ(
+      ToErrno(
+          fs_->Lookup(*channel_, kRootNode, std::string(256, 'n')).status()),
+      ENAMETOOLONG);
   EXPECT_EQ(remote_->stats().TotalCalls(), before);
 }
 

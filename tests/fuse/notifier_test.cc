@@ -82,9 +82,9 @@ class NotifierTest : public testing::Test {
     notifier_ = std::make_unique<Notifier>(Notifier::Kernel{
         .pages = [this](NodeId node) { kernel_.Pages(node); },
         .attr = [this](NodeId node) { kernel_.Attr(node); },
-        .entry = [this](NodeId dir, const std::string& name) {
-          kernel_.Entry(dir, name);
-        }});
+        .entry = [this](
+                     NodeId dir,
+                     const std::string& name) { kernel_.Entry(dir, name); }});
   }
   // The notifier's thread is within the kernel, for node 1.
   void StartBlocked() {
@@ -105,8 +105,8 @@ TEST_F(NotifierTest, BothKindsArrive) {
   kernel_.AwaitPages(1);
   kernel_.AwaitEntries(1);
   EXPECT_EQ(kernel_.pages(), std::vector<NodeId>{7});
-  EXPECT_EQ(kernel_.entries().at(0), std::make_pair(NodeId{1},
-                                                    std::string("name")));
+  EXPECT_EQ(kernel_.entries().at(0),
+            std::make_pair(NodeId{1}, std::string("name")));
   EXPECT_EQ(notifier_->sent(), 2u);
 }
 

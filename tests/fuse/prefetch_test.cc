@@ -40,7 +40,8 @@ TEST(PrefetchTest, AReaderThatGoesOnIsExpectedToGoOnInTheNextDirectory) {
   EXPECT_EQ(prefetch.FilesAhead({1, 2}, ++now), 16);
   EXPECT_EQ(prefetch.FilesAhead({1, 2}, ++now), 32) << "as expected";
   EXPECT_EQ(prefetch.FilesAhead({1, 3}, ++now), 32);
-  EXPECT_EQ(prefetch.FilesAhead({1, 4}, ++now), 0) << "but one file in the last";
+  EXPECT_EQ(prefetch.FilesAhead({1, 4}, ++now), 0)
+      << "but one file in the last";
 }
 
 TEST(PrefetchTest, ThatExpectationEndsWithTime) {

@@ -155,8 +155,8 @@ class TreeModelTest : public testing::TestWithParam<int> {
       const auto view = tree_.Look(node);
       ASSERT_TRUE(view) << n;
       ASSERT_EQ(view->ref.path, model_.PathOf(n)) << n;
-      ASSERT_EQ(view->placeless,
-                n != 1 && model_.objects().at(n).parent == 0) << n;
+      ASSERT_EQ(view->placeless, n != 1 && model_.objects().at(n).parent == 0)
+          << n;
     }
   }
 

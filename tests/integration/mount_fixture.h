@@ -86,10 +86,10 @@ class MountTest : public ::testing::Test {
   nlohmann::json Status();
   uint64_t Requests();  // from the kernel, all kinds
   uint64_t Requests(const std::string& kind);
-  // Walks and reads all of the mount some times: what is warm sends nothing. The
-  // kernel may reclaim a page, of a file or a directory, at any time and then
-  // has to read it again, so only one of the walks must be free of requests
-  // altogether; all must be free of those that are not for pages.
+  // Walks and reads all of the mount some times: what is warm sends nothing.
+  // The kernel may reclaim a page, of a file or a directory, at any time and
+  // then has to read it again, so only one of the walks must be free of
+  // requests altogether; all must be free of those that are not for pages.
   void ExpectWarm(int files);
   uint64_t Rpcs();
   uint64_t Rpcs(const std::string& method);

@@ -32,10 +32,10 @@ class ChannelTest : public testing::TestWithParam<const char*> {
     const bool child = std::string_view(GetParam()) == "directory";
     remote_ = MakeRemote(host_.RemoteOptionsFor(
         child ? host_.root()
-              : std::string_view(GetParam()) == "exec"
-                    ? "exec:" HOSTD_PROGRAM " --quiet --stdio --export default=" +
-                          host_.root()
-                    : host_.endpoint()));
+        : std::string_view(GetParam()) == "exec"
+            ? "exec:" HOSTD_PROGRAM " --quiet --stdio --export default=" +
+                  host_.root()
+            : host_.endpoint()));
     channel_ = std::make_unique<Channel>(*remote_);
     const absl::Status opened = channel_->Open();
     EXPECT_TRUE(opened.ok()) << opened;
@@ -81,8 +81,7 @@ TEST_P(ChannelTest, FilesAreMadeWrittenAndRead) {
             9u);
   EXPECT_EQ(channel_->Sync({.node = file}).error, 0);
   const NodeRef copy = Make("copy", S_IFREG | 0644);
-  EXPECT_EQ(
-      channel_->Copy({.from = file, .to = copy, .length = 5}).copied, 5u);
+  EXPECT_EQ(channel_->Copy({.from = file, .to = copy, .length = 5}).copied, 5u);
   EXPECT_EQ(host_.Read("copy"), "hello");
   EXPECT_EQ(
       channel_->Allocate({.node = copy, .offset = 0, .length = 100}).error, 0);
@@ -121,9 +120,9 @@ TEST_P(ChannelTest, AttributesAndLocks) {
   EXPECT_EQ(changed.node.before.size, 0u);
   EXPECT_EQ(changed.node.after.size, 10u);
   EXPECT_EQ(changed.node.after.mode, S_IFREG | 0600u);
-  EXPECT_EQ(channel_->SetXattr({.node = file, .name = "user.a", .value = "v"})
-                .error,
-            0);
+  EXPECT_EQ(
+      channel_->SetXattr({.node = file, .name = "user.a", .value = "v"}).error,
+      0);
   EXPECT_EQ(channel_->GetXattr({.node = file, .name = "user.a"}).value, "v");
   EXPECT_EQ(channel_->StatFs(root_).name_max, 255u);
   LockRequest lock{.node = file, .owner = 1};

@@ -48,12 +48,12 @@ class HostileClientTest : public testing::Test {
     const uint32_t attach = client.Open();
     const FileId root = client.AwaitRoot(attach);
     // Its id: by a look-up.
-    EXPECT_TRUE(client.Call(
-        {attach, 1}, capnp::typeId<wire::Export>(), 1,
-        [&](capnp::AnyPointer::Builder params) {
-          Encode(LookupRequest{.dir = {"", root}, .name = "big"},
-                 params.initAs<E::LookupParams>());
-        }));
+    EXPECT_TRUE(
+        client.Call({attach, 1}, capnp::typeId<wire::Export>(), 1,
+                    [&](capnp::AnyPointer::Builder params) {
+                      Encode(LookupRequest{.dir = {"", root}, .name = "big"},
+                             params.initAs<E::LookupParams>());
+                    }));
     capnp::StreamFdMessageReader reader(client.fd());
     LookupReply reply;
     Decode(reader.getRoot<capnp::rpc::Message>()
@@ -224,8 +224,8 @@ TEST_F(HostileClientTest, AClientIdHasSixteenBytes) {
 TEST_F(HostileClientTest, ClientsBeyondTheLimitAreToldToComeAgain) {
   std::vector<std::unique_ptr<RawClient>> clients;
   for (size_t i = 0; i <= hostd::Clients::kMaxClients; ++i) {
-    auto& client = clients.emplace_back(
-        std::make_unique<RawClient>(hostd_.Connect()));
+    auto& client =
+        clients.emplace_back(std::make_unique<RawClient>(hostd_.Connect()));
     std::string id(16, 'i');
     id[0] = static_cast<char>(i);
     ASSERT_TRUE(client->Bootstrap() && client->Login(id));

@@ -1,5 +1,5 @@
-// Several connections over one stream: they do not mix, they end one by one, and
-// all of them end with the stream. A peer that breaks the rules is cut off.
+// Several connections over one stream: they do not mix, they end one by one,
+// and all of them end with the stream. A peer that breaks the rules is cut off.
 
 #include "rpc/mux.h"
 
@@ -54,9 +54,10 @@ class Acceptor {
  public:
   explicit Acceptor(UniqueFd stream)
       : out_(Duplicate(stream)),
-        mux_(std::move(stream), std::move(out_),
-             [this](UniqueFd fd) { Take(std::move(fd)); },
-             [this] { ended_.Notify(); }) {}
+        mux_(
+            std::move(stream), std::move(out_),
+            [this](UniqueFd fd) { Take(std::move(fd)); },
+            [this] { ended_.Notify(); }) {}
 
   UniqueFd Next() {
     absl::MutexLock lock(&mu_);
@@ -264,8 +265,7 @@ TEST_F(MuxTest, AHostThatOpensConnectionsGetsNone) {
   ASSERT_TRUE(mine.ok());
   ASSERT_TRUE(SendAll(*mine, "x"));
   EXPECT_EQ(Receive(pair->second, 9), Frame(1, 1, "x"));
-  ASSERT_TRUE(
-      SendAll(pair->second, Frame(9, 4, "evil") + Frame(1, 4, "good")));
+  ASSERT_TRUE(SendAll(pair->second, Frame(9, 4, "evil") + Frame(1, 4, "good")));
   EXPECT_EQ(Receive(*mine, 4), "good");
 }
 

@@ -24,8 +24,7 @@ bool Pump(const UniqueFd& from, const UniqueFd& to) {
   const ssize_t n = recv(from.get(), buffer, sizeof(buffer), 0);
   if (n <= 0) return false;
   for (ssize_t done = 0; done < n;) {
-    const ssize_t sent =
-        send(to.get(), buffer + done, n - done, MSG_NOSIGNAL);
+    const ssize_t sent = send(to.get(), buffer + done, n - done, MSG_NOSIGNAL);
     if (sent <= 0) return false;
     done += sent;
   }
@@ -128,9 +127,8 @@ void Proxy::Loop() {
     [[maybe_unused]] ssize_t n = read(wake_.get(), &count, sizeof(count));
     size_t i = 2;
     for (auto it = links_.begin(); it != links_.end(); i += 2) {
-      const bool good =
-          (polls[i].revents == 0 || FromClient(*it)) &&
-          (polls[i + 1].revents == 0 || FromHost(*it));
+      const bool good = (polls[i].revents == 0 || FromClient(*it)) &&
+                        (polls[i + 1].revents == 0 || FromHost(*it));
       it = good ? std::next(it) : links_.erase(it);
     }
     if (polls[1].revents != 0) Accept();

@@ -26,22 +26,23 @@ HostdProcess::HostdProcess() {
   EXPECT_TRUE(pair.ok());
   control_ = std::move(pair->first);
   std::string exported = "default=" + root_.path() + ":rw";
-  std::string argv[] = {HOSTD_PROGRAM, "--quiet", "--control-fd",
+  std::string argv[] = {HOSTD_PROGRAM, "--quiet",  "--control-fd",
                         "3",           "--export", exported};
   std::vector<char*> args;
   for (std::string& arg : argv) args.push_back(arg.data());
   args.push_back(nullptr);
-  // Freed memory that AddressSanitizer holds on to is not what the daemon keeps.
+  // Freed memory that AddressSanitizer holds on to is not what the daemon
+  // keeps.
   const char* options = getenv("ASAN_OPTIONS");
-  setenv("ASAN_OPTIONS",
-         (std::string(options ? options : "") + ":quarantine_size_mb=8").c_str(),
-         /*overwrite=*/1);
+  setenv(
+      "ASAN_OPTIONS",
+      (std::string(options ? options : "") + ":quarantine_size_mb=8").c_str(),
+      /*overwrite=*/1);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, pair->second.get(), 3);
-  EXPECT_EQ(posix_spawn(&pid_, args[0], &actions, nullptr, args.data(),
-                        environ),
-            0);
+  EXPECT_EQ(
+      posix_spawn(&pid_, args[0], &actions, nullptr, args.data(), environ), 0);
   posix_spawn_file_actions_destroy(&actions);
 }
 
@@ -58,9 +59,7 @@ UniqueFd HostdProcess::Connect() {
   return std::move(pair->first);
 }
 
-uint64_t HostdProcess::ResidentBytes() const {
-  return Field("VmRSS:") * 1024;
-}
+uint64_t HostdProcess::ResidentBytes() const { return Field("VmRSS:") * 1024; }
 
 uint64_t HostdProcess::Field(const std::string& name) const {
   std::ifstream in("/proc/" + std::to_string(pid_) + "/status");
@@ -83,8 +82,7 @@ bool HostdProcess::Running() const {
 
 bool RawClient::SendBytes(std::string_view bytes) {
   while (!bytes.empty()) {
-    const ssize_t n =
-        send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    const ssize_t n = send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (n <= 0) return false;
     bytes.remove_prefix(n);
   }
@@ -128,29 +126,29 @@ bool RawClient::Finish(uint32_t question) {
 }
 
 bool RawClient::Hello() {
-  return Call({}, capnp::typeId<wire::Host>(), 0,
-              [](capnp::AnyPointer::Builder params) {
-                params.initAs<wire::Host::HelloParams>()
-                    .initClient()
-                    .setSoftware("raw");
-              });
+  return Call(
+      {}, capnp::typeId<wire::Host>(), 0,
+      [](capnp::AnyPointer::Builder params) {
+        params.initAs<wire::Host::HelloParams>().initClient().setSoftware(
+            "raw");
+      });
 }
 
 bool RawClient::Login(std::string_view client_id) {
-  return Call({}, capnp::typeId<wire::Host>(), 1,
-              [&](capnp::AnyPointer::Builder params) {
-                params.initAs<wire::Host::LoginParams>().setClientId(
-                    ToData(client_id));
-              });
+  return Call(
+      {}, capnp::typeId<wire::Host>(), 1,
+      [&](capnp::AnyPointer::Builder params) {
+        params.initAs<wire::Host::LoginParams>().setClientId(ToData(client_id));
+      });
 }
 
 bool RawClient::Attach(uint32_t login) {
   // The session is the second pointer of login's results.
-  return Call({login, 1}, capnp::typeId<wire::Session>(), 0,
-              [](capnp::AnyPointer::Builder params) {
-                params.initAs<wire::Session::AttachParams>().setExport(
-                    "default");
-              });
+  return Call(
+      {login, 1}, capnp::typeId<wire::Session>(), 0,
+      [](capnp::AnyPointer::Builder params) {
+        params.initAs<wire::Session::AttachParams>().setExport("default");
+      });
 }
 
 uint32_t RawClient::Open() {

@@ -1,6 +1,6 @@
-// A client that speaks Cap'n Proto's RPC by hand, message by message, and so can
-// break the rules that the library keeps: it never has to read, nor to say that
-// it is done with a result.
+// A client that speaks Cap'n Proto's RPC by hand, message by message, and so
+// can break the rules that the library keeps: it never has to read, nor to say
+// that it is done with a result.
 //
 // Thread-compatible.
 

@@ -157,11 +157,10 @@ TEST_P(RetryTest, AppendOfTheSameBytesAsBeforeIsNotTakenForDone) {
   host_.Write("log", "x\nx\n");
   const NodeRef log = Ref("log");
   Break();
-  EXPECT_EQ(channel_
-                ->Write({.node = log, .offset = 4, .data = "x\n",
-                         .append = true})
-                .written,
-            2u);
+  EXPECT_EQ(
+      channel_->Write({.node = log, .offset = 4, .data = "x\n", .append = true})
+          .written,
+      2u);
   EXPECT_EQ(host_.Read("log"), "x\nx\nx\n");
 }
 
@@ -169,8 +168,8 @@ TEST_P(RetryTest, Write) {
   host_.Write("file", "0123456789");
   const NodeRef file = Ref("file");
   Break();
-  EXPECT_EQ(
-      channel_->Write({.node = file, .offset = 3, .data = "abc"}).written, 3u);
+  EXPECT_EQ(channel_->Write({.node = file, .offset = 3, .data = "abc"}).written,
+            3u);
   EXPECT_EQ(host_.Read("file"), "012abc6789");
 }
 
@@ -195,11 +194,12 @@ TEST_P(RetryTest, AnOrphanSurvivesABrokenConnection) {
   EXPECT_EQ(reply.files[0].blocks.at(0).bytes, "still there");
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    TheLost, RetryTest, testing::Values(Lost::kRequest, Lost::kReply),
-    [](const auto& info) {
-      return info.param == Lost::kRequest ? "Request" : "Reply";
-    });
+INSTANTIATE_TEST_SUITE_P(TheLost, RetryTest,
+                         testing::Values(Lost::kRequest, Lost::kReply),
+                         [](const auto& info) {
+                           return info.param == Lost::kRequest ? "Request"
+                                                               : "Reply";
+                         });
 
 }  // namespace
 }  // namespace warmfs::rpc

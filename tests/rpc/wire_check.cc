@@ -30,7 +30,9 @@ void ExpectAllSet(capnp::DynamicStruct::Reader in, const std::string& path,
   for (const auto field : schema.getNonUnionFields()) {
     CheckField(in, field, path, unset);
   }
-  KJ_IF_MAYBE(field, in.which()) { CheckField(in, *field, path, unset); }
+  KJ_IF_MAYBE (field, in.which()) {
+    CheckField(in, *field, path, unset);
+  }
 }
 
 }  // namespace warmfs::rpc

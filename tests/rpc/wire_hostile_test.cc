@@ -101,8 +101,7 @@ TEST_F(WireHostileTest, EntryNamesThatNoDirectoryHas) {
     ListReply page;
     page.entries.push_back({"good", s_.SomeAttr(), ""});
     page.entries.push_back({name, s_.SomeAttr(), ""});
-    EXPECT_FALSE(
-        Decodes<ListReply>(Encoded<E::ListResults>(page).asReader()))
+    EXPECT_FALSE(Decodes<ListReply>(Encoded<E::ListResults>(page).asReader()))
         << testing::PrintToString(name);
     EXPECT_FALSE(
         Decodes<ListReply>(Encoded<E::ListMoreResults>(page).asReader()));
@@ -123,12 +122,11 @@ TEST_F(WireHostileTest, EventsThatCannotBe) {
   ASSERT_TRUE(Decodes<NextReply>(good.asReader()));
   good.getEvents()[0].setKind(8);
   EXPECT_FALSE(Decodes<NextReply>(good.asReader()));
-  for (const std::string& name : {std::string("a/b"), std::string("."),
-                                  std::string("..", 2), std::string("\0", 1),
-                                  std::string(256, 'n')}) {
+  for (const std::string& name :
+       {std::string("a/b"), std::string("."), std::string("..", 2),
+        std::string("\0", 1), std::string(256, 'n')}) {
     reply.events[0].name = name;
-    EXPECT_FALSE(
-        Decodes<NextReply>(Encoded<E::NextResults>(reply).asReader()))
+    EXPECT_FALSE(Decodes<NextReply>(Encoded<E::NextResults>(reply).asReader()))
         << testing::PrintToString(name);
   }
   reply.events[0] = s_.SomeEvent(EventKind::kCreated);
@@ -152,8 +150,7 @@ TEST_F(WireHostileTest, ABlockThatIsTooLong) {
 TEST_F(WireHostileTest, TooManyFilesInARead) {
   ReadRequest request;
   request.files.resize(kMaxReadFiles);
-  EXPECT_TRUE(
-      Decodes<ReadRequest>(Encoded<E::ReadParams>(request).asReader()));
+  EXPECT_TRUE(Decodes<ReadRequest>(Encoded<E::ReadParams>(request).asReader()));
   request.files.emplace_back();
   EXPECT_FALSE(
       Decodes<ReadRequest>(Encoded<E::ReadParams>(request).asReader()));
@@ -217,8 +214,8 @@ void Damage(const T& value, uint32_t seed) {
       data[random() % size] = static_cast<kj::byte>(random());
     }
     try {
-      const size_t words = random() % 4 == 0 ? random() % (bad.size() + 1)
-                                             : bad.size();
+      const size_t words =
+          random() % 4 == 0 ? random() % (bad.size() + 1) : bad.size();
       capnp::FlatArrayMessageReader reader(bad.slice(0, words));
       refused += !Decodes<T>(reader.template getRoot<Wire>());
     } catch (const kj::Exception&) {

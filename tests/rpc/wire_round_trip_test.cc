@@ -254,9 +254,10 @@ TEST_F(WireRoundTripTest, AnEmptyXattrIsNotARemoval) {
 }
 
 TEST_F(WireRoundTripTest, TheJournal) {
-  ExpectRoundTrip<E::NextParams>(NextRequest{.after = {s_.Number(), s_.Number()},
-                                             .max_events = s_.Small(),
-                                             .wait_ms = s_.Small()});
+  ExpectRoundTrip<E::NextParams>(
+      NextRequest{.after = {s_.Number(), s_.Number()},
+                  .max_events = s_.Small(),
+                  .wait_ms = s_.Small()});
   auto reply = s_.Answer<NextReply>();
   reply.new_epoch = true;
   reply.events = {s_.SomeEvent(EventKind::kDeleted),
