@@ -44,7 +44,9 @@ class Follower::OwnChannel {
   rpc::Channel channel_;
 };
 
-Follower::~Follower() {
+Follower::~Follower() { Stop(); }
+
+void Follower::Stop() {
   {
     absl::MutexLock lock(&mu_);
     stop_ = true;

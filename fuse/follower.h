@@ -58,6 +58,9 @@ class Follower {
   ~Follower();
 
   void Start();
+  // Takes nothing in any more. Its object has to outlive the notifier, which
+  // may still call it.
+  void Stop();
   // Until leases count, at most so long; false if they do not.
   bool AwaitFollowing(absl::Duration limit) const;
   // Every change made on the host before the call is taken in, and the kernel
@@ -71,7 +74,7 @@ class Follower {
   const rpc::LatencyHistogram& lag() const { return lag_; }
 
  private:
-  // A channel of one of the two threads, which the destructor interrupts.
+  // A channel of one of the two threads, which Stop interrupts.
   class OwnChannel;
 
   void Follow();

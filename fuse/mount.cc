@@ -127,9 +127,10 @@ Mount::~Mount() {
   }
   if (control_ != nullptr) control_->Refuse();
   if (housekeeper_.joinable()) housekeeper_.join();
+  if (follower_ != nullptr) follower_->Stop();
+  notifier_.reset();  // it calls the others
   follower_.reset();
   injector_.reset();
-  notifier_.reset();
   pusher_.reset();
   session_.reset();
   // The control socket goes last: while it is there, the cache is in use.
