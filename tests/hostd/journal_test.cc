@@ -136,12 +136,13 @@ class WaitingTest : public testing::Test {
   // Runs `act` as soon as somebody waits.
   template <typename Act>
   NextReply NextWhile(Act act) {
+    const JournalPos head = journal_.head();
+    journal_.TakeAsked();  // of earlier calls
     std::thread other([&] {
       while (!journal_.TakeAsked()) std::this_thread::yield();
       act();
     });
-    NextReply reply =
-        journal_.Next(1, {.after = journal_.head(), .wait_ms = kLongMs});
+    NextReply reply = journal_.Next(1, {.after = head, .wait_ms = kLongMs});
     other.join();
     return reply;
   }
