@@ -90,10 +90,11 @@ EventMaker::EventMaker(const Tree& tree, Watches& watches, Claims& claims,
   if (tree.attrs().Read(tree.jail().root(), &root) == 0) root_ = root.id;
 }
 
-void EventMaker::Process(std::vector<RawEvent> batch, uint64_t position,
+bool EventMaker::Process(std::vector<RawEvent> batch, uint64_t position,
                          absl::FunctionRef<void()> take_more) {
   states_.clear();
   directories_.clear();
+  all_own_ = true;
   for (const RawEvent& raw : PairMoves(std::move(batch))) {
     Handle(raw);
     // A second half was put ahead of others: they have yet to be asked about.
@@ -105,6 +106,7 @@ void EventMaker::Process(std::vector<RawEvent> batch, uint64_t position,
   Flush();
   claims_.Forget(position);
   watches_.DropReplaced(position);
+  return all_own_;
 }
 
 void EventMaker::Handle(const RawEvent& raw) {
@@ -280,6 +282,7 @@ void EventMaker::Revoke(const FileId& dir) {
 void EventMaker::Emit(Event event, uint64_t end) {
   event.taken = taken_;
   const uint64_t owner = claims_.OwnerOf(event, end);
+  all_own_ = all_own_ && owner != 0;
   out_.push_back({std::move(event), owner});
 }
 

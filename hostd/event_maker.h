@@ -39,8 +39,9 @@ class EventMaker {
   EventMaker(const Tree& tree, Watches& watches, Claims& claims,
              Journal& journal);
 
-  // `position`: of the last event of the batch.
-  void Process(std::vector<RawEvent> batch, uint64_t position,
+  // `position`: of the last event of the batch. True if all that it told is the
+  // clients' own work.
+  bool Process(std::vector<RawEvent> batch, uint64_t position,
                absl::FunctionRef<void()> take_more);
   uint64_t overflows() const { return overflows_; }
 
@@ -84,6 +85,7 @@ class EventMaker {
   absl::flat_hash_map<std::pair<int, std::string>, State> states_;
   absl::flat_hash_map<int, Attr> directories_;
   bool uncovered_ = false;  // what was just looked at could not be watched
+  bool all_own_ = true;     // each has an owner so far
   std::vector<Journal::Item> out_;
 
   // The latest events by name of files with their own watch.

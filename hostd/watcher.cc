@@ -74,6 +74,7 @@ Reply Watcher::Fence() {
     const auto done = [&]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
       return stopped_ || processed_ >= mark;
     };
+    fenced_ = std::max(fenced_, mark);
     if (!mu_.AwaitWithTimeout(absl::Condition(&done), kFenceWait)) {
       reply.error = ETIMEDOUT;
     } else if (processed_ < mark) {
@@ -85,6 +86,7 @@ Reply Watcher::Fence() {
 }
 
 void Watcher::Drain() {
+  bool own = false;
   while (true) {
     bool drop_all = false;
     {
@@ -95,26 +97,40 @@ void Watcher::Drain() {
     if (drop_all) DropAll();
     // Whoever asks for something else wakes us afterwards: it is seen above,
     // also if a shorter wait has taken the wake-up.
-    if (pending_.empty()) source_->Wait(absl::InfiniteDuration());
-    Round();
+    if (own) {
+      Pause();
+    } else if (pending_.empty()) {
+      source_->Wait(absl::InfiniteDuration());
+    }
+    own = Round();
   }
+}
+
+void Watcher::Pause() {
+  absl::MutexLock lock(&mu_);
+  const auto hurry = [&]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+    return stopped_ || drop_all_ || fenced_ > processed_;
+  };
+  mu_.AwaitWithTimeout(absl::Condition(&hurry), options_.own_pause);
 }
 
 void Watcher::TakeMore() {
   if (pending_.size() < kMostPending) source_->Take(&pending_);
 }
 
-void Watcher::Round() {
+bool Watcher::Round() {
   TakeMore();
   if (EndsInHalfAMove(pending_)) {
     source_->Wait(kOtherHalf);
     TakeMore();
   }
-  if (pending_.empty()) return;
+  if (pending_.empty()) return false;
   const uint64_t position = pending_.back().end;
-  maker_.Process(std::exchange(pending_, {}), position, [this] { TakeMore(); });
+  const bool own = maker_.Process(std::exchange(pending_, {}), position,
+                                  [this] { TakeMore(); });
   absl::MutexLock lock(&mu_);
   processed_ = position;
+  return own;
 }
 
 void Watcher::Sweep(absl::Time now) {

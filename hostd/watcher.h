@@ -23,6 +23,12 @@
 // put everything up to there into the journal. Nothing is waited for that has
 // not happened yet, and with nothing queued it does not wait at all.
 //
+// A pause. A client that works makes one event after the other, and to take
+// each as it comes would cost as much as the work itself. After events that
+// were all the clients' own the drain thread therefore waits own_pause before
+// it takes more; a fence or an order to it ends the pause. What somebody else
+// does meanwhile is told that much later.
+//
 // Thread-safe. Destroying it ends the drain thread.
 
 #ifndef WARMFS_HOSTD_WATCHER_H_
@@ -52,6 +58,7 @@ struct WatcherOptions {
   Journal::Limits journal;
   // After so long without a client that asks for events all watches end.
   absl::Duration lease_grace = absl::Minutes(10);
+  absl::Duration own_pause = absl::Milliseconds(2);
 };
 
 class Watcher {
@@ -86,7 +93,9 @@ class Watcher {
 
  private:
   void Drain() ABSL_LOCKS_EXCLUDED(mu_);
-  void Round() ABSL_LOCKS_EXCLUDED(mu_);
+  void Pause() ABSL_LOCKS_EXCLUDED(mu_);
+  // True if there was something, and all of it the clients' own work.
+  bool Round() ABSL_LOCKS_EXCLUDED(mu_);
   void TakeMore();
   void DropAll();
 
@@ -105,6 +114,7 @@ class Watcher {
   bool stopped_ ABSL_GUARDED_BY(mu_) = false;
   bool drop_all_ ABSL_GUARDED_BY(mu_) = false;
   uint64_t processed_ ABSL_GUARDED_BY(mu_) = 0;  // position
+  uint64_t fenced_ ABSL_GUARDED_BY(mu_) = 0;     // to which one is waited for
   absl::Time in_use_ ABSL_GUARDED_BY(mu_) = absl::Now();
   std::thread drain_;  // last
 };

@@ -202,6 +202,45 @@ TEST_P(OwnWorkTest, AFailedChangeClaimsNothing) {
               ElementsAre("deleted f", "created missing", "closed missing"));
 }
 
+// The pause would be an hour: only what ends it lets the test go on.
+TEST_P(OwnWorkTest, WhoWaitsForEventsEndsThePauseAfterOwnWork) {
+  Reopen({.own_pause = absl::Hours(1)});
+  MakeDir("d");
+  Lease("");
+  Lease("d");
+  for (int i = 0; i < 3; ++i) {
+    const std::string name = std::to_string(i);
+    Create("", name, S_IFREG | 0644);
+    ExpectOwn("fenced");
+    WriteHost("d/" + name, "");
+    EXPECT_THAT(Lines(), testing::Contains("created d/" + name));
+  }
+  Create("", "last", S_IFREG | 0644);
+  ExpectOwn("before all leases end");
+  export_->Sweep(absl::Now());
+  export_->Sweep(absl::Now() + absl::Hours(1));
+  EXPECT_TRUE(Next(seen_, /*wait_ms=*/25'000).new_epoch);
+  seen_ = export_->head();
+  Lease("");
+  Create("", "ending", S_IFREG | 0644);
+  ExpectOwn("before the end");
+}
+
+// Without the pause each of these changes would wake the journal's readers, and
+// their events would be there at once.
+TEST_P(OwnWorkTest, AfterOwnWorkEventsAreTakenTogether) {
+  Reopen({.own_pause = absl::Hours(1)});
+  Lease("");
+  Create("", "first", S_IFREG | 0644);
+  ExpectOwn("the first is taken at once");
+  const JournalPos pos = export_->head();
+  for (int i = 0; i < 100; ++i) {
+    Create("", std::to_string(i), S_IFREG | 0644);
+  }
+  EXPECT_EQ(export_->head(), pos);
+  EXPECT_GE(Events().size(), 100u);
+}
+
 // Two clients and a program of the host, at once, each on names of its own and
 // all on one directory: everybody's events are told right, to both clients.
 TEST_P(OwnWorkTest, TwoClientsAndTheHostAtOnce) {
