@@ -13,6 +13,7 @@
 #include "absl/time/clock.h"
 #include "hostd/cursors.h"
 #include "hostd/guarded_stream.h"
+#include "rpc/socket_stream.h"
 #include "rpc/wire.h"
 #include "rpc/wire_internal.h"
 #include "schema/warmfs.capnp.h"
@@ -312,10 +313,8 @@ void Clients::Sweep(absl::Time now) {
 void ServeConnection(UniqueFd fd, Service& service, bool needs_token) {
   try {
     kj::AsyncIoContext io = kj::setupAsyncIo();
-    auto stream = io.lowLevelProvider->wrapSocketFd(
-        fd.Release(), kj::LowLevelAsyncIoProvider::TAKE_OWNERSHIP |
-                          kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC);
-    Serve(io, *stream, service, needs_token);
+    rpc::SocketStream stream(io.unixEventPort, std::move(fd));
+    Serve(io, stream, service, needs_token);
   } catch (const kj::Exception& e) {
     spdlog::warn("a connection ended: {}", e.getDescription().cStr());
   }

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "rpc/socket_stream.h"
 #include "rpc/wire.h"
 #include "rpc/wire_internal.h"
 
@@ -107,9 +108,9 @@ class Channel::Impl {
 
  private:
   struct Connection {
-    explicit Connection(kj::Own<kj::AsyncIoStream> s)
-        : stream(kj::mv(s)), client(*stream), exported(nullptr) {}
-    kj::Own<kj::AsyncIoStream> stream;
+    Connection(kj::UnixEventPort& port, UniqueFd fd)
+        : stream(port, std::move(fd)), client(stream), exported(nullptr) {}
+    SocketStream stream;
     capnp::TwoPartyClient client;
     wire::Export::Client exported;
   };
@@ -152,9 +153,7 @@ class Channel::Impl {
       return absl::CancelledError("interrupted");
     }
     try {
-      connection_.emplace(io_.lowLevelProvider->wrapSocketFd(
-          fd->Release(), kj::LowLevelAsyncIoProvider::TAKE_OWNERSHIP |
-                             kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC));
+      connection_.emplace(io_.unixEventPort, *std::move(fd));
       return Attach(timeout);
     } catch (const kj::Exception& e) {
       return BadPeer(e);
