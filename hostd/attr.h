@@ -1,23 +1,20 @@
-// Attributes of host objects as the client sees them: statx(2), the identity
-// made from it, the racy flag, and the overlay of owner and mode.
+// Attributes of host objects as the client sees them: what the system tells,
+// the identity made from it, the racy flag, and the overlay of owner and mode.
 //
-// Identity (FileId): XXH3-128 over file system id, inode and birth time. The
-// file system's id is statfs's f_fsid where it has one, since device numbers
-// may change with each boot; otherwise the device number.
+// Identity (FileId). POSIX: XXH3-128 over file system id, inode and birth time;
+// the file system's id is statfs's f_fsid where it has one, since device
+// numbers may change with each boot, otherwise the device number. Win32: the
+// volume's serial number and the 128-bit file id, in the same way.
 //
 // Thread-safe. Functions answer an errno, 0 on success.
 
 #ifndef WARMFS_HOSTD_ATTR_H_
 #define WARMFS_HOSTD_ATTR_H_
 
-#include <sys/stat.h>
-
 #include <cstdint>
+#include <memory>
 #include <string>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_map.h"
-#include "absl/synchronization/mutex.h"
 #include "hostd/overlay.h"
 #include "schema/types.h"
 
@@ -28,6 +25,7 @@ class AttrReader {
   // `root`: a descriptor of the export's root, whose file system's inode
   // numbers are shown as they are.
   AttrReader(int root, Overlay overlay);
+  ~AttrReader();
 
   // Of the object behind a descriptor, O_PATH or not.
   int Read(int fd, Attr* out) const;
@@ -39,16 +37,13 @@ class AttrReader {
   const Overlay& overlay() const { return overlay_; }
 
  private:
+  struct Volumes;  // the system's: what tells file systems apart
+
   // `name` empty: of `dir` itself.
-  int ReadPlain(int dir, const char* name, Attr* out) const;
-  uint64_t FileSystemId(uint64_t device, int dir, const char* name) const;
+  int ReadPlain(int dir, const std::string& name, Attr* out) const;
 
   const Overlay overlay_;
-  uint64_t root_device_ = 0;
-  uint64_t root_fsid_ = 0;
-  // Of file systems mounted beneath the root, by device.
-  mutable absl::Mutex mu_;
-  mutable absl::flat_hash_map<uint64_t, uint64_t> fsids_ ABSL_GUARDED_BY(mu_);
+  const std::unique_ptr<Volumes> volumes_;
 };
 
 // Was a change time of `ctime` young enough at `now` that another change could

@@ -1,12 +1,12 @@
 #include "hostd/blocks.h"
 
-#include <errno.h>
-#include <unistd.h>
 #include <xxhash.h>
 
 #include <algorithm>
 #include <string>
 #include <utility>
+
+#include "hostd/file.h"
 
 namespace warmfs::hostd {
 namespace {
@@ -16,16 +16,9 @@ constexpr uint64_t kLastBlock = INT64_MAX / kBlockBytes;
 // Up to `bytes->size()` bytes; cuts it short at the end of the file.
 int ReadFully(int fd, uint64_t offset, std::string* bytes) {
   size_t done = 0;
-  while (done < bytes->size()) {
-    const ssize_t n = pread(fd, bytes->data() + done, bytes->size() - done,
-                            static_cast<off_t>(offset + done));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return errno;
-    if (n == 0) break;
-    done += static_cast<size_t>(n);
-  }
+  const int error = ReadAt(fd, offset, bytes->data(), bytes->size(), &done);
   bytes->resize(done);
-  return 0;
+  return error;
 }
 
 // One past the last block to read.

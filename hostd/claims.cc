@@ -33,7 +33,7 @@ bool Covers(const Claim& claim, const Event& event) {
 
 Claims::Ticket Claims::Begin(Claim claim) {
   absl::MutexLock lock(&mu_);
-  spans_.push_back({++last_ticket_, std::move(claim), source_.Mark()});
+  spans_.push_back({++last_ticket_, std::move(claim), queue_.Mark()});
   return last_ticket_;
 }
 
@@ -43,7 +43,7 @@ void Claims::End(Ticket ticket) {
   const auto it =
       std::find_if(spans_.rbegin(), spans_.rend(),
                    [&](const Span& span) { return span.ticket == ticket; });
-  it->end = source_.Mark();
+  it->end = queue_.Mark();
   if (it->end <= forgotten_) spans_.erase(std::prev(it.base()));
 }
 

@@ -36,7 +36,6 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "hostd/watch_source.h"
 #include "schema/ops_journal.h"
 
 namespace warmfs::hostd {
@@ -60,9 +59,19 @@ struct Claim {
   std::string opened_as;
 };
 
+// What changes are heard of by: a stream of events with positions, a number
+// that only grows. Thread-safe.
+class EventQueue {
+ public:
+  virtual ~EventQueue() = default;
+  // Behind the last event queued, which those of a system call that has
+  // returned are.
+  virtual uint64_t Mark() = 0;
+};
+
 class Claims {
  public:
-  explicit Claims(WatchSource& source) : source_(source) {}
+  explicit Claims(EventQueue& queue) : queue_(queue) {}
 
   // Of a claim: nothing else is known of it outside.
   using Ticket = uint64_t;
@@ -84,8 +93,8 @@ class Claims {
     uint64_t end = UINT64_MAX;  // while it lives
   };
 
-  WatchSource& source_;
-  mutable absl::Mutex mu_;                      // before the source's own
+  EventQueue& queue_;
+  mutable absl::Mutex mu_;                      // before the queue's own
   std::list<Span> spans_ ABSL_GUARDED_BY(mu_);  // begin does not fall
   Ticket last_ticket_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t forgotten_ ABSL_GUARDED_BY(mu_) = 0;

@@ -1,18 +1,8 @@
 #include "hostd/client_state.h"
 
-#include <sys/random.h>
-
-#include <cstdlib>
 #include <utility>
 
 namespace warmfs::hostd {
-
-uint64_t ClientState::RandomNumber() {
-  uint64_t number = 0;
-  // Never short for 8 bytes, and never fails once the system has booted.
-  if (getrandom(&number, sizeof(number), 0) != sizeof(number)) std::abort();
-  return number | 1;
-}
 
 void ClientState::KeepOrphan(const FileId& id, UniqueFd fd) {
   absl::MutexLock lock(&mu_);

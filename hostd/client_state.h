@@ -23,6 +23,7 @@
 #include "hostd/fd_budget.h"
 #include "hostd/fd_shelf.h"
 #include "hostd/host_locks.h"
+#include "hostd/random.h"
 #include "schema/types.h"
 
 namespace warmfs::hostd {
@@ -59,8 +60,6 @@ class ClientState {
   uint32_t held() const { return budget_.used(); }
 
  private:
-  static uint64_t RandomNumber();  // not 0
-
   const uint64_t incarnation_ = RandomNumber();
   FdBudget budget_;  // first: the rest gives its slots back to it
   HostLocks locks_{budget_};

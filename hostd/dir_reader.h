@@ -1,4 +1,4 @@
-// The names in a directory, one after the other (getdents64), without "." and
+// The names in a directory, one after the other without "." and
 // "..". Thread-compatible; owns its descriptor and one buffer.
 
 #ifndef WARMFS_HOSTD_DIR_READER_H_

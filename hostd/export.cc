@@ -1,79 +1,34 @@
 #include "hostd/export.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/random.h>
-#include <sys/vfs.h>
-#include <time.h>
-#include <unistd.h>
-
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
+#include "hostd/file.h"
 #include "hostd/own_work.h"
-#include "hostd/proc_path.h"
+#include "schema/linux_abi.h"
 
 namespace warmfs::hostd {
-namespace {
-
-absl::Status OpenError(const std::string& directory, int error) {
-  return absl::ErrnoToStatus(error,
-                             absl::StrCat("cannot export '", directory, "'"));
-}
-
-// The two things that the jail is made of. A container's system call filter or
-// a missing /proc would otherwise show as odd errors of single operations.
-absl::Status CheckSystem(int root) {
-  const Jail jail(UniqueFd(fcntl(root, F_DUPFD_CLOEXEC, 0)));
-  UniqueFd fd;
-  const int error = jail.Open("no-such-name-in-this-directory", &fd);
-  if (error == ENOSYS || error == EPERM) {
-    return absl::FailedPreconditionError(
-        "the kernel does not allow openat2(2), which needs Linux 5.6");
-  }
-  if (access(ProcPath(root).c_str(), F_OK) != 0) {
-    return absl::FailedPreconditionError("/proc is not mounted");
-  }
-  return absl::OkStatus();
-}
-
-}  // namespace
 
 absl::StatusOr<std::unique_ptr<Export>> Export::Open(ExportOptions options) {
-  constexpr int kFlags = O_DIRECTORY | O_CLOEXEC;
-  const char* const path = options.directory.c_str();
-  // Opened for reading first: a directory that cannot be listed is of no use.
-  if (!UniqueFd(open(path, O_RDONLY | kFlags))) {
-    return OpenError(options.directory, errno);
-  }
-  UniqueFd root(open(path, O_PATH | kFlags));
-  if (!root) return OpenError(options.directory, errno);
-  if (faccessat(root.get(), ".", X_OK, AT_EACCESS) != 0) {
-    return OpenError(options.directory, errno);
-  }
-  if (absl::Status status = CheckSystem(root.get()); !status.ok()) {
-    return status;
-  }
+  absl::StatusOr<UniqueFd> root = OpenExportRoot(options.directory);
+  if (!root.ok()) return root.status();
   return std::unique_ptr<Export>(
-      new Export(std::move(options), std::move(root), CurrentPrivileges()));
+      new Export(std::move(options), *std::move(root), CurrentPrivileges()));
 }
 
 Export::Export(ExportOptions options, UniqueFd root,
                const Privileges& privileges)
     : tree_(std::move(root), privileges),
-      watcher_(options.source == nullptr
-                   ? nullptr
-                   : std::make_unique<Watcher>(tree_, std::move(options.source),
-                                               options.watch)) {
+      watcher_(options.watch ? std::move(options.watch)(tree_) : nullptr) {
   Attr attr;
   tree_.attrs().Read(tree_.jail().root(), &attr);
+  const HostUser user = CurrentHostUser();
   info_.name = std::move(options.name);
   info_.read_only = options.read_only;
   info_.root = attr.id;
   info_.identity = attr.id.ToString();
-  info_.host_uid = geteuid();
-  info_.host_gid = getegid();
+  info_.host_uid = user.uid;
+  info_.host_gid = user.gid;
   info_.journal = watcher_ != nullptr;
 }
 
@@ -96,9 +51,9 @@ ReadLinkReply Export::ReadLink(ClientState& client, const NodeRef& ref) const {
   if (const int error = tree_.Find(client, ref, &node)) {
     return Failed<ReadLinkReply>(error);
   }
-  if (!node.attr.IsSymlink()) return Failed<ReadLinkReply>(EINVAL);
+  if (!node.attr.IsSymlink()) return Failed<ReadLinkReply>(kEINVAL);
   ReadLinkReply reply;
-  reply.error = tree_.ReadTarget(node.fd.get(), "", &reply.target);
+  reply.error = ReadTarget(node.fd.get(), "", &reply.target);
   return reply;
 }
 
@@ -107,16 +62,8 @@ StatFsReply Export::StatFs(ClientState& client, const NodeRef& ref) const {
   if (const int error = tree_.Find(client, ref, &node)) {
     return Failed<StatFsReply>(error);
   }
-  struct statfs fs {};
-  if (fstatfs(node.fd.get(), &fs) != 0) return Failed<StatFsReply>(errno);
   StatFsReply reply;
-  reply.block_bytes = static_cast<uint64_t>(fs.f_bsize);
-  reply.blocks = fs.f_blocks;
-  reply.blocks_free = fs.f_bfree;
-  reply.blocks_available = fs.f_bavail;
-  reply.files = fs.f_files;
-  reply.files_free = fs.f_ffree;
-  reply.name_max = static_cast<uint32_t>(fs.f_namelen);
+  reply.error = ReadFileSystem(node.fd.get(), &reply);
   return reply;
 }
 
@@ -129,14 +76,13 @@ Reply Export::Sync(ClientState& client, const SyncRequest& request) const {
   UniqueFd fd;
   int error = node.attr.IsDirectory()
                   ? tree_.OpenDirectory(node, &fd)
-                  : tree_.OpenFile(client, node, O_RDONLY, &fd);
-  if (error == EACCES && node.attr.IsRegular()) {
+                  : tree_.OpenFile(client, node, Access::kRead, &fd);
+  if (error == kEACCES && node.attr.IsRegular()) {
     own.BeginOn(node.attr.id);  // its close tells of a writer
-    error = tree_.OpenFile(client, node, O_WRONLY, &fd);
+    error = tree_.OpenFile(client, node, Access::kWrite, &fd);
   }
   if (error != 0) return Failed<Reply>(error);
-  const int result = request.data_only ? fdatasync(fd.get()) : fsync(fd.get());
-  return Failed<Reply>(result == 0 ? 0 : errno);
+  return Failed<Reply>(Flush(fd.get(), request.data_only));
 }
 
 LockReply Export::Lock(ClientState& client, const LockRequest& request) const {
@@ -147,8 +93,9 @@ LockReply Export::Lock(ClientState& client, const LockRequest& request) const {
     if (const int error = tree_.Find(client, request.node, &node)) return error;
     if (node.attr.IsDirectory()) return tree_.OpenDirectory(node, fd);
     const bool writable = !info_.read_only;
-    if (writable && tree_.OpenFile(client, node, O_RDWR, fd) == 0) return 0;
-    return tree_.OpenFile(client, node, O_RDONLY, fd);
+    if (writable && tree_.OpenFile(client, node, Access::kReadWrite, fd) == 0)
+      return 0;
+    return tree_.OpenFile(client, node, Access::kRead, fd);
   };
   // A file that was opened for writing may be closed.
   OwnWork own(watcher_.get(), client);

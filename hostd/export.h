@@ -34,9 +34,8 @@ struct ExportOptions {
   std::string name;
   std::string directory;
   bool read_only = false;
-  // Null: nothing is watched, there are no leases and no journal.
-  std::unique_ptr<WatchSource> source;
-  WatcherOptions watch;
+  // Makes what watches the tree; none: there are no leases and no journal.
+  WatcherFactory watch;
 };
 
 class Export {

@@ -1,11 +1,11 @@
 // Export's leases: directories that are watched before they are looked at, and
 // the journal that follows them.
 
-#include <errno.h>
-
 #include <utility>
 
 #include "hostd/export.h"
+#include "hostd/file.h"
+#include "schema/linux_abi.h"
 
 namespace warmfs::hostd {
 namespace {
@@ -29,14 +29,14 @@ int Export::FindLeasedEntry(const Node& dir, const std::string& name,
     Attr now = entry->attr;
     const auto covered =
         watcher_->Cover(dir.fd.get(), {dir.attr.id, name}, &now);
-    if (covered == Watches::Covered::kGone || now.id != entry->attr.id) {
+    if (covered == Covered::kGone || now.id != entry->attr.id) {
       continue;
     }
-    if (covered == Watches::Covered::kRefused) *leased = false;
+    if (covered == Covered::kRefused) *leased = false;
     entry->attr = now;
     return 0;
   }
-  return ESTALE;
+  return kESTALE;
 }
 
 LookupReply Export::Lookup(ClientState& client,
@@ -57,7 +57,7 @@ LookupReply Export::Lookup(ClientState& client,
   if (reply.error != 0) return reply;
   reply.entry = entry.attr;
   if (entry.attr.IsSymlink()) {
-    reply.error = tree_.ReadTarget(entry.fd.get(), "", &reply.target);
+    reply.error = ReadTarget(entry.fd.get(), "", &reply.target);
   }
   return reply;
 }
@@ -68,12 +68,12 @@ JournalPos Export::head() const {
 
 NextReply Export::Next(const ClientState& client,
                        const NextRequest& request) const {
-  if (watcher_ == nullptr) return Failed<NextReply>(EOPNOTSUPP);
+  if (watcher_ == nullptr) return Failed<NextReply>(kEOPNOTSUPP);
   return watcher_->Next(client.incarnation(), request);
 }
 
 Reply Export::Fence() const {
-  return watcher_ == nullptr ? Failed<Reply>(EOPNOTSUPP) : watcher_->Fence();
+  return watcher_ == nullptr ? Failed<Reply>(kEOPNOTSUPP) : watcher_->Fence();
 }
 
 void Export::StopWaiting() const {

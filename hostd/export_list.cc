@@ -1,10 +1,9 @@
 // Export's listings: the first page, and those that follow it.
 
-#include <errno.h>
-
 #include <utility>
 
 #include "hostd/export.h"
+#include "schema/linux_abi.h"
 
 namespace warmfs::hostd {
 namespace {
@@ -59,7 +58,7 @@ ListReply Export::List(ClientState& client, Cursors& cursors,
   if (unchanged) return Unchanged(std::move(reply));
   if (!listing->done()) {
     reply.cursor = cursors.Add(std::move(listing));
-    if (reply.cursor == 0) return Failed<ListReply>(ENFILE);
+    if (reply.cursor == 0) return Failed<ListReply>(kENFILE);
   }
   return reply;
 }
@@ -67,7 +66,7 @@ ListReply Export::List(ClientState& client, Cursors& cursors,
 ListReply Export::ListMore(Cursors& cursors, uint64_t cursor) const {
   Listing* const listing = cursors.Find(cursor);
   if (listing == nullptr || listing->tree() != &tree_) {
-    return Failed<ListReply>(ESTALE);
+    return Failed<ListReply>(kESTALE);
   }
   ListReply reply;
   const int error = listing->ReadPage(&reply);

@@ -1,22 +1,15 @@
 // Export's changes of names that are there: remove and rename.
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <string>
 #include <utility>
 
 #include "hostd/export.h"
+#include "hostd/file.h"
 #include "hostd/own_work.h"
+#include "schema/linux_abi.h"
 
 namespace warmfs::hostd {
 namespace {
-
-constexpr uint32_t kNoReplace = 1;
-constexpr uint32_t kExchange = 2;
 
 // Both names, and what they lead to before the rename.
 struct RenameState {
@@ -30,7 +23,7 @@ int FindBoth(const Tree& tree, const ClientState& client,
              const RenameRequest& request, RenameState* s) {
   int error = CheckName(request.from_name);
   if (error == 0) error = CheckName(request.to_name);
-  if (error == 0 && request.flags > kExchange) error = EINVAL;
+  if (error == 0 && request.flags > kRENAME_EXCHANGE) error = kEINVAL;
   if (error == 0) {
     error = tree.FindDirectory(client, request.from_dir, &s->from_dir);
   }
@@ -44,7 +37,7 @@ int FindBoth(const Tree& tree, const ClientState& client,
 // What is at both names; ENOENT if nothing is at the first.
 int LookAtBoth(const Tree& tree, RenameState* s) {
   const int found = tree.FindEntry(s->to_dir.fd.get(), s->to_name, &s->other);
-  if (found != 0 && found != ENOENT) return found;
+  if (found != 0 && found != kENOENT) return found;
   s->has_other = found == 0;
   return tree.FindEntry(s->from_dir.fd.get(), s->from_name, &s->moved);
 }
@@ -54,7 +47,7 @@ bool IsDone(const RenameRequest& request, int look_error,
             const RenameState& s) {
   if (!request.retry || request.expected.IsNull() || !s.has_other) return false;
   if (s.other.attr.id != request.expected) return false;
-  return look_error == ENOENT ||
+  return look_error == kENOENT ||
          (look_error == 0 && s.moved.attr.id != request.expected);
 }
 
@@ -62,14 +55,7 @@ bool IsDone(const RenameRequest& request, int look_error,
 // other object at the old one. What it replaced is gone, and not told.
 void Settle(const RenameRequest& request, RenameState* s) {
   std::swap(s->moved, s->other);
-  s->has_other = request.flags == kExchange && s->other.fd;
-}
-
-int DoRename(const RenameRequest& request, const RenameState& s) {
-  const long result =
-      syscall(SYS_renameat2, s.from_dir.fd.get(), s.from_name.c_str(),
-              s.to_dir.fd.get(), s.to_name.c_str(), request.flags);
-  return result == 0 ? 0 : errno;
+  s->has_other = request.flags == kRENAME_EXCHANGE && s->other.fd;
 }
 
 // The name goes, and a link of the object.
@@ -94,11 +80,17 @@ Claim ClaimOf(const RenameState& s) {
   return claim;
 }
 
+// What is replaced is to be reached by its FileId.
+bool KeepsOther(const RenameRequest& request, const RenameState& s) {
+  return request.keep_orphan && s.has_other &&
+         request.flags != kRENAME_EXCHANGE && !s.other.attr.IsDirectory();
+}
+
 }  // namespace
 
 RemoveReply Export::Remove(ClientState& client,
                            const RemoveRequest& request) const {
-  if (info_.read_only) return Failed<RemoveReply>(EROFS);
+  if (info_.read_only) return Failed<RemoveReply>(kEROFS);
   OwnWork own(watcher_.get(), client);
   Node dir, entry;
   RemoveReply reply;
@@ -108,16 +100,16 @@ RemoveReply Export::Remove(ClientState& client,
   if (error != 0) return Failed<RemoveReply>(error);
   error = tree_.FindEntry(dir.fd.get(), name, &entry);
   if (error == 0) own.Begin(ClaimOf(dir, name, entry));
-  const int flags = request.directory ? AT_REMOVEDIR : 0;
-  if (error == 0 && unlinkat(dir.fd.get(), name.c_str(), flags) != 0) {
-    error = errno;
-  }
-  const bool gone = error == ENOENT && request.retry;
+  const bool keep =
+      error == 0 && request.keep_orphan && !entry.attr.IsDirectory();
+  if (keep) PinForLater(&entry.fd);
+  if (error == 0) error = RemoveEntry(dir.fd.get(), name, request.directory);
+  const bool gone = error == kENOENT && request.retry;
   if (error != 0 && !gone) return Failed<RemoveReply>(error);
   reply.dir = ChangeOf(dir);
   if (gone) return reply;
   reply.removed = ChangeOf(entry).after;
-  if (request.keep_orphan && !entry.attr.IsDirectory()) {
+  if (keep) {
     client.KeepOrphan(entry.attr.id, std::move(entry.fd));
   }
   return reply;
@@ -125,7 +117,7 @@ RemoveReply Export::Remove(ClientState& client,
 
 RenameReply Export::Rename(ClientState& client,
                            const RenameRequest& request) const {
-  if (info_.read_only) return Failed<RenameReply>(EROFS);
+  if (info_.read_only) return Failed<RenameReply>(kEROFS);
   OwnWork own(watcher_.get(), client);
   RenameState s;
   int error = FindBoth(tree_, client, request, &s);
@@ -136,7 +128,9 @@ RenameReply Export::Rename(ClientState& client,
     error = 0;
   } else if (error == 0) {
     own.Begin(ClaimOf(s));
-    error = DoRename(request, s);
+    if (KeepsOther(request, s)) PinForLater(&s.other.fd);
+    error = RenameEntry(s.from_dir.fd.get(), s.from_name, s.to_dir.fd.get(),
+                        s.to_name, request.flags);
   }
   if (error != 0) return Failed<RenameReply>(error);
   RenameReply reply;
@@ -146,8 +140,7 @@ RenameReply Export::Rename(ClientState& client,
   // Two links of one file: rename(2) leaves both.
   if (!s.has_other || s.other.attr.id == s.moved.attr.id) return reply;
   reply.other = ChangeOf(s.other).after;
-  const bool replaced = request.flags != kExchange;
-  if (request.keep_orphan && replaced && !s.other.attr.IsDirectory()) {
+  if (KeepsOther(request, s)) {
     client.KeepOrphan(s.other.attr.id, std::move(s.other.fd));
   }
   return reply;

@@ -1,13 +1,11 @@
 // Export's reading of content: blocks of many files, and where data is.
 
-#include <errno.h>
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <utility>
 
 #include "hostd/blocks.h"
 #include "hostd/export.h"
+#include "hostd/file.h"
+#include "schema/linux_abi.h"
 
 namespace warmfs::hostd {
 namespace {
@@ -40,7 +38,8 @@ FileRead ReadFile(const Tree& tree, const ClientState& client,
   Node node;
   UniqueFd fd;
   out.error = tree.Find(client, spec.node, &node);
-  if (out.error == 0) out.error = tree.OpenFile(client, node, O_RDONLY, &fd);
+  if (out.error == 0)
+    out.error = tree.OpenFile(client, node, Access::kRead, &fd);
   if (out.error != 0) return out;
   out.attr = node.attr;
   out.error = ReadStable(tree, fd.get(), spec, budget, read, &out);
@@ -68,17 +67,14 @@ ReadReply Export::Read(ClientState& client, const ReadRequest& request) const {
 }
 
 SeekReply Export::Seek(ClientState& client, const SeekRequest& request) const {
-  if (request.offset > INT64_MAX) return Failed<SeekReply>(ENXIO);
+  if (request.offset > INT64_MAX) return Failed<SeekReply>(kENXIO);
   Node node;
   UniqueFd fd;
   int error = tree_.Find(client, request.node, &node);
-  if (error == 0) error = tree_.OpenFile(client, node, O_RDONLY, &fd);
+  if (error == 0) error = tree_.OpenFile(client, node, Access::kRead, &fd);
   if (error != 0) return Failed<SeekReply>(error);
-  const off_t found = lseek(fd.get(), static_cast<off_t>(request.offset),
-                            request.hole ? SEEK_HOLE : SEEK_DATA);
-  if (found < 0) return Failed<SeekReply>(errno);
   SeekReply reply;
-  reply.offset = static_cast<uint64_t>(found);
+  reply.error = FindData(fd.get(), request.offset, request.hole, &reply.offset);
   return reply;
 }
 

@@ -1,20 +1,15 @@
 // Export's changes of attributes: owner, mode, size, times, extended
 // attributes.
 
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <sys/xattr.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <string>
 #include <utility>
 
 #include "hostd/export.h"
+#include "hostd/file.h"
 #include "hostd/own_work.h"
 #include "hostd/ownership.h"
-#include "hostd/proc_path.h"
+#include "schema/linux_abi.h"
 
 namespace warmfs::hostd {
 namespace {
@@ -23,31 +18,19 @@ constexpr std::string_view kUserXattrs = "user.";
 constexpr std::string_view kSecurityXattrs = "security.";
 constexpr uint32_t kNanosPerSecond = 1'000'000'000;
 
-int ToTimespec(const std::optional<TimeOrNow>& time, timespec* out) {
-  out->tv_sec = 0;
-  out->tv_nsec = UTIME_OMIT;
-  if (!time) return 0;
-  if (time->now) {
-    out->tv_nsec = UTIME_NOW;
-    return 0;
-  }
-  if (time->time.nsec >= kNanosPerSecond) return EINVAL;
-  out->tv_sec = time->time.sec;
-  out->tv_nsec = time->time.nsec;
-  return 0;
+int CheckTime(const std::optional<TimeOrNow>& time) {
+  return time && !time->now && time->time.nsec >= kNanosPerSecond ? kEINVAL : 0;
 }
 
-int SetTimes(int fd, const SetAttrRequest& request) {
+int ChangeTimes(int fd, const SetAttrRequest& request) {
   if (!request.atime && !request.mtime) return 0;
-  timespec times[2];
-  if (const int error = ToTimespec(request.atime, &times[0])) return error;
-  if (const int error = ToTimespec(request.mtime, &times[1])) return error;
-  return utimensat(fd, "", times, AT_EMPTY_PATH) == 0 ? 0 : errno;
+  if (const int error = CheckTime(request.atime)) return error;
+  if (const int error = CheckTime(request.mtime)) return error;
+  return SetTimes(fd, request.atime, request.mtime);
 }
 
-int SetSize(int fd, uint64_t size) {
-  if (size > INT64_MAX) return EFBIG;
-  return ftruncate(fd, static_cast<off_t>(size)) == 0 ? 0 : errno;
+int ChangeSize(int fd, uint64_t size) {
+  return size > INT64_MAX ? kEFBIG : SetSize(fd, size);
 }
 
 // The VM may have the file open for more than its new mode allows hostd.
@@ -56,7 +39,7 @@ void KeepReachable(const Tree& tree, Watcher* watcher, ClientState& client,
   if (!request.mode || !node.attr.IsRegular()) return;
   if (!tree.NeedsWriter(*request.mode)) return;
   UniqueFd fd;
-  if (tree.OpenFile(client, node, O_RDWR, &fd) == 0) {
+  if (tree.OpenFile(client, node, Access::kReadWrite, &fd) == 0) {
     KeepWriter(watcher, client, node.attr.id, std::move(fd));
   }
 }
@@ -64,10 +47,10 @@ void KeepReachable(const Tree& tree, Watcher* watcher, ClientState& client,
 // Only user.* attributes travel; others would speak of the host's security
 // modules and ACLs, in which the VM has no part.
 int CheckXattrName(std::string_view name) {
-  if (name.size() > kMaxNameBytes) return ERANGE;
-  if (name.find('\0') != name.npos) return EINVAL;
-  if (!name.starts_with(kUserXattrs)) return EOPNOTSUPP;
-  return name == kUserXattrs ? EINVAL : 0;
+  if (name.size() > kMaxNameBytes) return kERANGE;
+  if (name.find('\0') != name.npos) return kEINVAL;
+  if (!name.starts_with(kUserXattrs)) return kEOPNOTSUPP;
+  return name == kUserXattrs ? kEINVAL : 0;
 }
 
 bool IsPrivate(std::string_view name) {
@@ -78,12 +61,11 @@ bool MayCarryXattrs(const Attr& attr) {
   return attr.IsRegular() || attr.IsDirectory();
 }
 
-int ListXattrs(int fd, std::string* out) {
-  std::string names(kMaxXattrBytes, '\0');
-  const ssize_t size =
-      listxattr(ProcPath(fd).c_str(), names.data(), names.size());
-  if (size < 0) return errno == EOPNOTSUPP ? 0 : errno;
-  std::string_view rest(names.data(), static_cast<size_t>(size));
+// Those that travel, of all that the host has.
+int ListOwnXattrs(int fd, std::string* out) {
+  std::string names;
+  if (const int error = ListXattrs(fd, &names)) return error;
+  std::string_view rest = names;
   while (!rest.empty()) {
     const std::string_view name = rest.substr(0, rest.find('\0'));
     rest.remove_prefix(std::min(rest.size(), name.size() + 1));
@@ -93,44 +75,25 @@ int ListXattrs(int fd, std::string* out) {
   return 0;
 }
 
-int ReadXattr(int fd, const std::string& name, std::string* out) {
-  out->resize(kMaxXattrBytes);
-  const ssize_t size =
-      getxattr(ProcPath(fd).c_str(), name.c_str(), out->data(), out->size());
-  out->resize(size < 0 ? 0 : static_cast<size_t>(size));
-  return size < 0 ? errno : 0;
-}
-
-int WriteXattr(int fd, const SetXattrRequest& request) {
-  const ProcPath path(fd);
-  const std::string name(request.name);
-  const int result =
-      request.value
-          ? setxattr(path.c_str(), name.c_str(), request.value->data(),
-                     request.value->size(), request.flags)
-          : removexattr(path.c_str(), name.c_str());
-  return result == 0 ? 0 : errno;
-}
-
 int CheckSetXattr(const SetXattrRequest& request) {
   if (const int error = CheckXattrName(request.name)) return error;
-  if (IsPrivate(request.name)) return request.value ? EPERM : ENODATA;
-  if (request.value && request.value->size() > kMaxXattrBytes) return E2BIG;
-  return (request.flags & ~(XATTR_CREATE | XATTR_REPLACE)) != 0 ? EINVAL : 0;
+  if (IsPrivate(request.name)) return request.value ? kEPERM : kENODATA;
+  if (request.value && request.value->size() > kMaxXattrBytes) return kE2BIG;
+  return (request.flags & ~(kXATTR_CREATE | kXATTR_REPLACE)) != 0 ? kEINVAL : 0;
 }
 
 }  // namespace
 
 ChangeReply Export::SetAttr(ClientState& client,
                             const SetAttrRequest& request) const {
-  if (info_.read_only) return Failed<ChangeReply>(EROFS);
+  if (info_.read_only) return Failed<ChangeReply>(kEROFS);
   OwnWork own(watcher_.get(), client);
   Node node;
   UniqueFd writable;
   int error = tree_.Find(client, request.node, &node);
   // Before the mode may change, and before anything has.
   if (error == 0 && request.size) {
-    error = tree_.OpenFile(client, node, O_WRONLY, &writable);
+    error = tree_.OpenFile(client, node, Access::kWrite, &writable);
   }
   if (error != 0) return Failed<ChangeReply>(error);
   own.BeginOn(node.attr.id, request.node.path);
@@ -142,9 +105,9 @@ ChangeReply Export::SetAttr(ClientState& client,
     error = ChangeOwnership(tree_.attrs(), fd, ownership);
   }
   if (error == 0 && request.size) {
-    error = SetSize(writable.get(), *request.size);
+    error = ChangeSize(writable.get(), *request.size);
   }
-  if (error == 0) error = SetTimes(fd, request);
+  if (error == 0) error = ChangeTimes(fd, request);
   if (error != 0) return Failed<ChangeReply>(error);
   ChangeReply reply;
   reply.node = ChangeOf(node);
@@ -159,14 +122,14 @@ GetXattrReply Export::GetXattr(ClientState& client,
   if (reply.error != 0) return reply;
   const bool carries = MayCarryXattrs(node.attr);
   if (request.name.empty()) {
-    if (carries) reply.error = ListXattrs(node.fd.get(), &reply.value);
+    if (carries) reply.error = ListOwnXattrs(node.fd.get(), &reply.value);
     return reply;
   }
   // Asked for with each write: there are no capabilities here, not no support.
   const bool security = request.name.starts_with(kSecurityXattrs);
-  if (security || IsPrivate(request.name)) reply.error = ENODATA;
+  if (security || IsPrivate(request.name)) reply.error = kENODATA;
   if (reply.error == 0) reply.error = CheckXattrName(request.name);
-  if (reply.error == 0 && !carries) reply.error = ENODATA;
+  if (reply.error == 0 && !carries) reply.error = kENODATA;
   if (reply.error != 0) return reply;
   reply.error =
       ReadXattr(node.fd.get(), std::string(request.name), &reply.value);
@@ -175,14 +138,14 @@ GetXattrReply Export::GetXattr(ClientState& client,
 
 ChangeReply Export::SetXattr(ClientState& client,
                              const SetXattrRequest& request) const {
-  if (info_.read_only) return Failed<ChangeReply>(EROFS);
+  if (info_.read_only) return Failed<ChangeReply>(kEROFS);
   if (const int error = CheckSetXattr(request)) {
     return Failed<ChangeReply>(error);
   }
   OwnWork own(watcher_.get(), client);
   Node node;
   int error = tree_.Find(client, request.node, &node);
-  if (error == 0 && !MayCarryXattrs(node.attr)) error = EPERM;
+  if (error == 0 && !MayCarryXattrs(node.attr)) error = kEPERM;
   if (error == 0) own.BeginOn(node.attr.id, request.node.path);
   if (error == 0) error = WriteXattr(node.fd.get(), request);
   if (error != 0) return Failed<ChangeReply>(error);

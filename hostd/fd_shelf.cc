@@ -1,9 +1,9 @@
 #include "hostd/fd_shelf.h"
 
-#include <fcntl.h>
-
 #include <iterator>
 #include <utility>
+
+#include "hostd/file.h"
 
 namespace warmfs::hostd {
 
@@ -32,7 +32,9 @@ FdShelf::Gone FdShelf::Keep(const FileId& id, UniqueFd fd) {
 UniqueFd FdShelf::Duplicate(const FileId& id) const {
   const auto it = by_id_.find(id);
   if (it == by_id_.end()) return {};
-  return UniqueFd(fcntl(it->second->held.fd.get(), F_DUPFD_CLOEXEC, 0));
+  UniqueFd copy;
+  hostd::Duplicate(it->second->held.fd.get(), &copy);
+  return copy;
 }
 
 void FdShelf::Drop(const FileId& id) {

@@ -1,28 +1,17 @@
 #include "hostd/journal.h"
 
-#include <errno.h>
-#include <sys/random.h>
-
 #include <algorithm>
-#include <cstdlib>
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "hostd/random.h"
+#include "schema/linux_abi.h"
 
 namespace warmfs::hostd {
 namespace {
 
 size_t BytesOf(const Journal::Item& item) {
   return sizeof(item) + item.event.name.size() + item.event.target.size();
-}
-
-uint64_t RandomId() {
-  uint64_t id = 0;
-  while (id == 0) {
-    // Never short for 8 bytes, and never fails once the system has booted.
-    if (getrandom(&id, sizeof(id), 0) != sizeof(id)) std::abort();
-  }
-  return id;
 }
 
 }  // namespace
@@ -33,7 +22,7 @@ Journal::Journal(Limits limits) : limits_(limits) {
 }
 
 void Journal::StartEpoch() {
-  head_ = {.journal_id = RandomId(), .sequence = 0};
+  head_ = {.journal_id = RandomNumber(), .sequence = 0};
   items_.clear();
   bytes_ = fenced_ = last_owner_ = 0;
   last_owner_from_ = 1;
@@ -140,7 +129,7 @@ NextReply Journal::Next(uint64_t client, const NextRequest& request) {
   asked_ = true;
   if (!closed_ && !IsNews(client, request.after)) Await(client, request);
   if (closed_) {
-    reply.error = ESHUTDOWN;
+    reply.error = kESHUTDOWN;
     return reply;
   }
   if (!Knows(request.after)) {

@@ -1,10 +1,9 @@
 #include "hostd/listing.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <utility>
+
+#include "hostd/file.h"
+#include "schema/linux_abi.h"
 
 namespace warmfs::hostd {
 
@@ -13,7 +12,7 @@ int Listing::Open(const Tree& tree, const Node& dir, Watcher* watcher,
   UniqueFd fd;
   if (const int error = tree.OpenDirectory(dir, &fd)) return error;
   // A directory that may be read but not searched has names, but no attributes.
-  if (faccessat(fd.get(), ".", X_OK, AT_EACCESS) != 0) return errno;
+  if (const int error = MaySearch(fd.get())) return error;
   out->reset(new Listing(tree, dir.attr, watcher, std::move(fd)));
   return 0;
 }
@@ -30,12 +29,12 @@ int Listing::ReadAttr(DirEntry* entry) {
   const int error = tree_.attrs().ReadEntry(dir, entry->name, &entry->attr);
   if (error != 0 || watcher_ == nullptr) return error;
   switch (watcher_->Cover(dir, {dir_.id, entry->name}, &entry->attr)) {
-    case Watches::Covered::kGone:
-      return ENOENT;
-    case Watches::Covered::kRefused:
+    case Covered::kGone:
+      return kENOENT;
+    case Covered::kRefused:
       covered_ = false;
       return 0;
-    case Watches::Covered::kYes:
+    case Covered::kYes:
       return 0;
   }
   return 0;
@@ -46,10 +45,9 @@ int Listing::Describe(DirEntry* entry) {
   for (int i = 0; i < 2; ++i) {
     const int error = ReadAttr(entry);
     if (error != 0 || !entry->attr.IsSymlink()) return error;
-    const char* const name = entry->name.c_str();
-    if (tree_.ReadTarget(reader_.fd(), name, &entry->target) == 0) return 0;
+    if (ReadTarget(reader_.fd(), entry->name, &entry->target) == 0) return 0;
   }
-  return ENOENT;
+  return kENOENT;
 }
 
 int Listing::Next(DirEntry* entry) {
@@ -59,7 +57,7 @@ int Listing::Next(DirEntry* entry) {
     if (entry->name.empty()) return 0;
     const int error = Describe(entry);
     if (error == 0) break;
-    if (error != ENOENT) incomplete_ = true;
+    if (error != kENOENT) incomplete_ = true;
   }
   racy_ = racy_ || entry->attr.racy;
   digest_.Add(*entry);

@@ -1,25 +1,16 @@
 #include "hostd/overlay.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/xattr.h>
-#include <unistd.h>
-
-#include <atomic>
 #include <charconv>
 
 #include "absl/strings/str_cat.h"
-#include "hostd/proc_path.h"
+#include "schema/linux_abi.h"
 
 namespace warmfs::hostd {
 namespace {
 
 constexpr char kFormat = '1';
-constexpr size_t kMaxEncodedBytes = 128;
 // The kernel takes these away when a file is written to.
-constexpr uint32_t kSetIdBits = S_ISUID | S_ISGID;
+constexpr uint32_t kSetIdBits = kS_ISUID | kS_ISGID;
 
 bool TakeNumber(std::string_view* text, uint32_t* value) {
   if (text->empty() || text->front() != ' ') return false;
@@ -41,59 +32,17 @@ bool SameBase(const OwnerMode& a, const OwnerMode& b) {
          ((a.mode ^ b.mode) & ~kSetIdBits) == 0;
 }
 
-// getxattrat(2), Linux 6.13; not in all headers yet. Six times as fast as the
-// way through /proc, which counts in a listing.
-constexpr long kGetXattrAt = 464;
-struct XattrArgs {
-  uint64_t value = 0;
-  uint32_t size = 0;
-  uint32_t flags = 0;
-};
+}  // namespace
 
-ssize_t ReadOfEntry(int dir, const std::string& name, char* text,
-                    size_t capacity) {
-  static std::atomic<bool> missing = false;
-  if (!missing.load(std::memory_order_relaxed)) {
-    const XattrArgs args{reinterpret_cast<uintptr_t>(text),
-                         static_cast<uint32_t>(capacity), 0};
-    const ssize_t size =
-        syscall(kGetXattrAt, dir, name.c_str(), AT_SYMLINK_NOFOLLOW,
-                kOverlayXattr, &args, sizeof(args));
-    // EPERM: a container's filter of system calls that it does not know.
-    if (size >= 0 || (errno != ENOSYS && errno != EPERM)) return size;
-    missing.store(true, std::memory_order_relaxed);
-  }
-  const std::string path = ProcPath(dir).Child(name);
-  return lgetxattr(path.c_str(), kOverlayXattr, text, capacity);
-}
-
-// `size`: of the stored text, negative if there is none.
-void ApplyText(const char* text, ssize_t size, Attr* attr) {
-  if (size < 0) return;
-  const auto stored = DecodeOverlay({text, static_cast<size_t>(size)});
+void ApplyOverlay(std::string_view text, Attr* attr) {
+  const auto stored = DecodeOverlay(text);
   const OwnerMode real = OwnerMode::Of(*attr);
   if (!stored || !SameBase(stored->real, real)) return;
   const uint32_t lost = stored->real.mode & ~real.mode & kSetIdBits;
   attr->uid = stored->wanted.uid;
   attr->gid = stored->wanted.gid;
-  attr->mode = (attr->mode & S_IFMT) | (stored->wanted.mode & ~lost);
+  attr->mode = (attr->mode & kS_IFMT) | (stored->wanted.mode & ~lost);
 }
-
-// An owner without the right to write may not change extended attributes
-// either, though it may give itself that right: so it has it for the length of
-// the call.
-template <typename Call>
-int AsWriter(const char* path, const OwnerMode& real, Call call) {
-  if (call() == 0) return 0;
-  const bool may_write = (real.mode & S_IWUSR) != 0;
-  if (errno != EACCES || real.uid != geteuid() || may_write) return errno;
-  if (chmod(path, real.mode | S_IWUSR) != 0) return errno;
-  const int error = call() == 0 ? 0 : errno;
-  chmod(path, real.mode);
-  return error;
-}
-
-}  // namespace
 
 std::string EncodeOverlay(const OwnerMode& wanted, const OwnerMode& real) {
   return absl::StrCat(std::string(1, kFormat), " ", wanted.uid, " ", wanted.gid,
@@ -108,38 +57,6 @@ std::optional<DecodedOverlay> DecodeOverlay(std::string_view text) {
   if (!TakeOwnerMode(&text, &out.wanted)) return std::nullopt;
   if (!TakeOwnerMode(&text, &out.real) || !text.empty()) return std::nullopt;
   return out;
-}
-
-void Overlay::Apply(int fd, Attr* attr) const {
-  if (!Carries(*attr)) return;
-  char text[kMaxEncodedBytes];
-  ApplyText(text,
-            getxattr(ProcPath(fd).c_str(), kOverlayXattr, text, sizeof(text)),
-            attr);
-}
-
-void Overlay::ApplyToEntry(int dir, const std::string& name, Attr* attr) const {
-  if (!Carries(*attr)) return;
-  char text[kMaxEncodedBytes];
-  ApplyText(text, ReadOfEntry(dir, name, text, sizeof(text)), attr);
-}
-
-int Overlay::Store(int fd, const OwnerMode& wanted, const Attr& real) const {
-  if (!Carries(real)) return EPERM;
-  const ProcPath path(fd);
-  const OwnerMode base = OwnerMode::Of(real);
-  const std::string value = EncodeOverlay(wanted, base);
-  const int error = AsWriter(path.c_str(), base, [&] {
-    return setxattr(path.c_str(), kOverlayXattr, value.data(), value.size(), 0);
-  });
-  return error == 0 ? 0 : EPERM;
-}
-
-void Overlay::Clear(int fd, const Attr& real) const {
-  if (!Carries(real)) return;
-  const ProcPath path(fd);
-  AsWriter(path.c_str(), OwnerMode::Of(real),
-           [&] { return removexattr(path.c_str(), kOverlayXattr); });
 }
 
 }  // namespace warmfs::hostd

@@ -1,8 +1,10 @@
 // The overlay of owner and mode: what a chown or chmod of the VM asked for that
-// hostd may not do to the host's object. It is stored on the object itself, in
-// the extended attribute user.warmfs.attr, with the owner and mode that the
-// object really had then. It holds only as long as the object still has those:
-// somebody on the host who changes them has the last word.
+// hostd may not do to the host's object, or that the host's file system has no
+// notion of. It is stored with the object itself (POSIX: in the extended
+// attribute user.warmfs.attr; Win32: in the stream of that name, or beside the
+// tree), along with the owner and mode that the object really had then. It
+// holds only as long as the object still has those: somebody on the host who
+// changes them has the last word.
 //
 // Only regular files and directories can carry it. With `enabled` false (hostd
 // may do everything itself) overlays are neither read nor written, including
@@ -15,6 +17,7 @@
 #define WARMFS_HOSTD_OVERLAY_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -41,7 +44,8 @@ struct OwnerMode {
 
 class Overlay {
  public:
-  explicit Overlay(bool enabled) : enabled_(enabled) {}
+  // `root`: a descriptor of the export's.
+  Overlay(bool enabled, int root);
 
   bool Carries(const Attr& attr) const {
     return enabled_ && (attr.IsRegular() || attr.IsDirectory());
@@ -56,7 +60,10 @@ class Overlay {
   void Clear(int fd, const Attr& real) const;
 
  private:
-  const bool enabled_;
+  class SideStore;  // the system's: for what cannot carry it itself
+
+  bool enabled_;
+  std::shared_ptr<SideStore> side_;  // may be null
 };
 
 // The stored form, for tests and fuzzing.
@@ -66,6 +73,9 @@ struct DecodedOverlay {
   OwnerMode real;
 };
 std::optional<DecodedOverlay> DecodeOverlay(std::string_view text);
+// Shows `attr`, which is what the host says, as the stored text has it.
+void ApplyOverlay(std::string_view text, Attr* attr);
+inline constexpr size_t kMaxOverlayBytes = 128;
 
 }  // namespace warmfs::hostd
 

@@ -1,10 +1,10 @@
 // The jail: how names from a client become descriptors, and why nothing outside
 // of the export is reached (docs/security.md).
 //
-// A path is walked by the kernel beneath the root's descriptor, follows no
-// symbolic link at all, and yields an O_PATH descriptor: it pins the object and
-// opens nothing, so that a FIFO does not block and a device does not act.
-// Functions answer an errno, 0 on success.
+// A path is walked by the system beneath the root's descriptor, follows no link
+// of any kind at all, and yields a pin: it holds the object and opens nothing,
+// so that a FIFO does not block and a device does not act. Functions answer an
+// errno, 0 on success.
 
 #ifndef WARMFS_HOSTD_RESOLVE_H_
 #define WARMFS_HOSTD_RESOLVE_H_
@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "absl/status/statusor.h"
 #include "schema/unique_fd.h"
 
 namespace warmfs::hostd {
@@ -24,9 +25,13 @@ int CheckName(std::string_view name);
 // root.
 int CheckPath(std::string_view path);
 
-// Opens an entry of a directory by O_PATH, a symbolic link as itself. The name
+// Pins an entry of a directory, a symbolic link as itself. The name
 // has passed CheckName.
 int OpenChild(int dir, const std::string& name, UniqueFd* out);
+
+// Pins the directory to export. NotFound, PermissionDenied, or
+// FailedPrecondition if the system lacks what the jail is made of.
+absl::StatusOr<UniqueFd> OpenExportRoot(const std::string& directory);
 
 // Immutable, thread-safe; owns the root's descriptor.
 class Jail {

@@ -5,17 +5,16 @@
 #include <kj/async-io.h>
 #include <kj/debug.h>
 #include <spdlog/spdlog.h>
-#include <sys/socket.h>
 
 #include <algorithm>
-#include <cerrno>
 
 #include "absl/time/clock.h"
 #include "hostd/cursors.h"
 #include "hostd/guarded_stream.h"
-#include "rpc/socket_stream.h"
+#include "hostd/serve_stream.h"
 #include "rpc/wire.h"
 #include "rpc/wire_internal.h"
+#include "schema/linux_abi.h"
 #include "schema/warmfs.capnp.h"
 
 namespace warmfs::hostd {
@@ -207,7 +206,7 @@ class SessionServer final : public wire::Session::Server {
       results.setExport(kj::heap<ExportServer>(service_, *exported, client_));
       return kj::READY_NOW;
     }
-    SetStatus(results.initStatus(), ENOENT, Unknown(name));
+    SetStatus(results.initStatus(), kENOENT, Unknown(name));
     return kj::READY_NOW;
   }
 
@@ -248,7 +247,7 @@ class HostServer final : public wire::Host::Server {
     if (needs_token_ &&
         !TokensEqual(rpc::View(params.getToken()), service_.token)) {
       spdlog::warn("a client was refused: wrong token");
-      SetStatus(results.initStatus(), EACCES,
+      SetStatus(results.initStatus(), kEACCES,
                 "the host refused the token; give the one its --token-file "
                 "holds with -o token_file=FILE");
       return kj::READY_NOW;
@@ -256,7 +255,7 @@ class HostServer final : public wire::Host::Server {
     KJ_REQUIRE(params.getClientId().size() == 16, "a client id has 16 bytes");
     auto client = service_.clients.Find(rpc::ToString(params.getClientId()));
     if (client == nullptr) {
-      SetStatus(results.initStatus(), EAGAIN, "the host has too many clients");
+      SetStatus(results.initStatus(), kEAGAIN, "the host has too many clients");
       return kj::READY_NOW;
     }
     results.initStatus();
@@ -271,8 +270,10 @@ class HostServer final : public wire::Host::Server {
   int logins_ = 0;
 };
 
-void Serve(kj::AsyncIoContext& io, kj::AsyncIoStream& stream, Service& service,
-           bool needs_token) {
+}  // namespace
+
+void ServeStream(kj::AsyncIoContext& io, kj::AsyncIoStream& stream,
+                 Service& service, bool needs_token) {
   capnp::ReaderOptions limits;
   limits.traversalLimitInWords = kMaxMessageWords;
   GuardedStream guarded(stream);
@@ -284,8 +285,6 @@ void Serve(kj::AsyncIoContext& io, kj::AsyncIoStream& stream, Service& service,
   rpc.setFlowLimit(kMaxFlowWords);
   network.onDisconnect().wait(io.waitScope);
 }
-
-}  // namespace
 
 std::shared_ptr<ClientState> Clients::Find(const std::string& client_id) {
   absl::MutexLock lock(&mu_);
@@ -307,16 +306,6 @@ void Clients::Sweep(absl::Time now) {
     if (!gone) known.gone_since = absl::InfiniteFuture();
     if (gone) known.gone_since = std::min(known.gone_since, now);
     it = now - known.gone_since >= kGrace ? clients_.erase(it) : std::next(it);
-  }
-}
-
-void ServeConnection(UniqueFd fd, Service& service, bool needs_token) {
-  try {
-    kj::AsyncIoContext io = kj::setupAsyncIo();
-    rpc::SocketStream stream(io.unixEventPort, std::move(fd));
-    Serve(io, stream, service, needs_token);
-  } catch (const kj::Exception& e) {
-    spdlog::warn("a connection ended: {}", e.getDescription().cStr());
   }
 }
 

@@ -1,19 +1,14 @@
 #include "hostd/tree.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <unistd.h>
-
 #include <utility>
 
-#include "hostd/proc_path.h"
+#include "schema/linux_abi.h"
 
 namespace warmfs::hostd {
 
 Tree::Tree(UniqueFd root, const Privileges& privileges)
     : jail_(std::move(root)),
-      attrs_(jail_.root(), Overlay(!privileges.owns_all)),
+      attrs_(jail_.root(), Overlay(!privileges.owns_all, jail_.root())),
       opens_all_(privileges.opens_all) {}
 
 int Tree::Find(const ClientState& client, const NodeRef& ref, Node* out) const {
@@ -22,7 +17,7 @@ int Tree::Find(const ClientState& client, const NodeRef& ref, Node* out) const {
   if (error == 0) error = attrs_.Read(out->fd.get(), &out->attr);
   if (error == 0 && out->attr.id == ref.id) return 0;
   UniqueFd orphan = client.Orphan(ref.id);
-  if (!orphan) return error != 0 ? error : ESTALE;
+  if (!orphan) return error != 0 ? error : kESTALE;
   out->fd = std::move(orphan);
   return attrs_.Read(out->fd.get(), &out->attr);
 }
@@ -30,7 +25,7 @@ int Tree::Find(const ClientState& client, const NodeRef& ref, Node* out) const {
 int Tree::FindDirectory(const ClientState& client, const NodeRef& ref,
                         Node* out) const {
   if (const int error = Find(client, ref, out)) return error;
-  return out->attr.IsDirectory() ? 0 : ENOTDIR;
+  return out->attr.IsDirectory() ? 0 : kENOTDIR;
 }
 
 int Tree::FindEntry(int dir, const std::string& name, Node* out) const {
@@ -38,32 +33,19 @@ int Tree::FindEntry(int dir, const std::string& name, Node* out) const {
   return attrs_.Read(out->fd.get(), &out->attr);
 }
 
-int Tree::OpenFile(const ClientState& client, const Node& node, int access,
+int Tree::OpenFile(const ClientState& client, const Node& node, Access access,
                    UniqueFd* out) const {
-  if (node.attr.IsDirectory()) return EISDIR;
-  if (!node.attr.IsRegular()) return EINVAL;
-  const int flags = access | O_CLOEXEC | O_NOCTTY;
-  *out = UniqueFd(open(ProcPath(node.fd.get()).c_str(), flags));
-  if (*out) return 0;
-  const int error = errno;
-  if (error != EACCES) return error;
+  if (node.attr.IsDirectory()) return kEISDIR;
+  if (!node.attr.IsRegular()) return kEINVAL;
+  const int error = OpenPinned(node.fd.get(), access, out);
+  if (error != kEACCES) return error;
   *out = client.Writer(node.attr.id);
   return *out ? 0 : error;
 }
 
 int Tree::OpenDirectory(const Node& node, UniqueFd* out) const {
-  if (!node.attr.IsDirectory()) return ENOTDIR;
-  constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-  *out = UniqueFd(openat(node.fd.get(), ".", kFlags));
-  return *out ? 0 : errno;
-}
-
-int Tree::ReadTarget(int fd, const char* name, std::string* out) const {
-  char target[PATH_MAX];
-  const ssize_t size = readlinkat(fd, name, target, sizeof(target));
-  if (size < 0) return errno;
-  out->assign(target, static_cast<size_t>(size));
-  return 0;
+  if (!node.attr.IsDirectory()) return kENOTDIR;
+  return OpenPinnedDirectory(node.fd.get(), out);
 }
 
 }  // namespace warmfs::hostd

@@ -11,6 +11,7 @@
 
 #include "hostd/attr.h"
 #include "hostd/client_state.h"
+#include "hostd/file.h"
 #include "hostd/privileges.h"
 #include "hostd/resolve.h"
 #include "schema/ops.h"
@@ -39,11 +40,9 @@ class Tree {
   // Opens a regular file for reading or writing: EISDIR for a directory, EINVAL
   // for the rest. Falls back on a descriptor that the client has from before if
   // the file's mode is in the way.
-  int OpenFile(const ClientState& client, const Node& node, int access,
+  int OpenFile(const ClientState& client, const Node& node, Access access,
                UniqueFd* out) const;
   int OpenDirectory(const Node& node, UniqueFd* out) const;
-  // The target of a symbolic link.
-  int ReadTarget(int fd, const char* name, std::string* out) const;
 
   // Must a descriptor be kept to reach a file of this mode again?
   bool NeedsWriter(uint32_t mode) const {

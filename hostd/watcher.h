@@ -1,57 +1,36 @@
-// What makes leases possible: watches on what clients use, the journal of what
-// happens there, and the thread that carries events from the one to the other.
-// One for each export.
+// What makes leases possible: hears of changes beneath an export, and keeps the
+// journal of them. One for each export. Two kinds: posix/object_watcher.h
+// watches each object that clients use, subtree_watcher.h the whole tree.
 //
 // A lease. The caller takes the journal's head, has the directory watched
 // (Lease), and then looks at it; each entry that can change by another way is
-// watched as well and looked at again (watches.h, Cover). Whatever happens
-// after the look is queued, and in the journal behind that head. The races:
-//  - A change between head and watch: the look shows it.
-//  - A change between watch and look: the look shows it, and an event tells a
-//    state that is the same or newer.
-//  - The watch is dropped, or all of them are, by another thread after Lease
-//    found it: kRevoked, or the new epoch, comes behind the head that was taken
-//    before. The client counts the lease as void. For this, whoever drops a
-//    watch tells the journal after it, and never before.
-//  - A fence is answered between the two, and events of what was dropped are
-//    missing before it. That cannot be: watches are dropped by the drain
-//    thread, which carries out both before it goes on to what the fence waits
-//    for.
+// covered as well (Cover) and looked at again. Whatever happens after the look
+// is in the journal behind that head.
 //
-// A fence. Linux queues an event within the system call that causes it. Fence
-// takes the position of the source's queue and waits until the drain thread has
-// put everything up to there into the journal. Nothing is waited for that has
-// not happened yet, and with nothing queued it does not wait at all.
+// A fence. Fence returns when everything that was done to the tree before the
+// call is in the journal.
 //
-// A pause. A client that works makes one event after the other, and to take
-// each as it comes would cost as much as the work itself. After events that
-// were all the clients' own the drain thread therefore waits own_pause before
-// it takes more; a fence or an order to it ends the pause. What somebody else
-// does meanwhile is told that much later.
-//
-// Thread-safe. Destroying it ends the drain thread.
+// Thread-safe. Destroying it ends its threads.
 
 #ifndef WARMFS_HOSTD_WATCHER_H_
 #define WARMFS_HOSTD_WATCHER_H_
 
-#include <cstdint>
 #include <memory>
 #include <string>
-#include <thread>
-#include <vector>
+#include <utility>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
+#include "absl/functional/any_invocable.h"
 #include "absl/time/time.h"
 #include "hostd/claims.h"
-#include "hostd/event_maker.h"
 #include "hostd/journal.h"
 #include "hostd/tree.h"
-#include "hostd/watch_source.h"
-#include "hostd/watches.h"
 
 namespace warmfs::hostd {
+
+// An entry's place: its directory, and its name there.
+using Place = std::pair<FileId, std::string>;
+// kYes also for what needs no watch; kGone: it is not there any more.
+enum class Covered { kYes, kRefused, kGone };
 
 struct WatcherOptions {
   uint32_t max_watches = UINT32_MAX;  // and half of the descriptors to be held
@@ -63,61 +42,33 @@ struct WatcherOptions {
 
 class Watcher {
  public:
-  // `tree` and `budget` outlive it.
-  Watcher(const Tree& tree, std::unique_ptr<WatchSource> source,
-          const WatcherOptions& options,
-          FdBudget& budget = FdBudget::Process());
-  ~Watcher();
+  virtual ~Watcher() = default;
 
   // Watches a directory, whose path beneath the export is `path`. False: it
   // cannot be watched.
-  bool Lease(const Node& dir, const std::string& path);
-  // Of an entry of a leased directory: see Watches::Cover.
-  Watches::Covered Cover(int dir_fd, const Watches::Place& place, Attr* attr) {
-    return watches_.Cover(dir_fd, place, attr);
-  }
+  virtual bool Lease(const Node& dir, const std::string& path) = 0;
+  // Of an entry of a leased directory that has just been looked at; looks again
+  // if it had to be watched, so that `attr` is no older than the watch.
+  virtual Covered Cover(int dir_fd, const Place& place, Attr* attr) = 0;
 
-  JournalPos head() const { return journal_.head(); }
-  NextReply Next(uint64_t client, const NextRequest& request);
+  virtual JournalPos head() const = 0;
+  virtual NextReply Next(uint64_t client, const NextRequest& request) = 0;
   // error: ESHUTDOWN, or ETIMEDOUT if the file system does not answer.
-  Reply Fence() ABSL_LOCKS_EXCLUDED(mu_);
+  virtual Reply Fence() = 0;
   // Whoever waits here is answered, and nobody waits any more.
-  void Stop() ABSL_LOCKS_EXCLUDED(mu_);
-  // Called now and then: when the time of grace is over, the drain thread ends
-  // all watches and begins a new epoch.
-  void Sweep(absl::Time now) ABSL_LOCKS_EXCLUDED(mu_);
+  virtual void Stop() = 0;
+  // Called now and then: when the time of grace is over, all watches end and a
+  // new epoch begins.
+  virtual void Sweep(absl::Time now) = 0;
 
   // Nothing is watched: no change needs a claim.
-  bool idle() const { return watches_.size() == 0; }
-  Claims& claims() { return claims_; }
-
- private:
-  void Drain() ABSL_LOCKS_EXCLUDED(mu_);
-  void Pause() ABSL_LOCKS_EXCLUDED(mu_);
-  // True if there was something, and all of it the clients' own work.
-  bool Round() ABSL_LOCKS_EXCLUDED(mu_);
-  void TakeMore();
-  void DropAll();
-
-  const WatcherOptions options_;
-  const Tree& tree_;
-  const std::unique_ptr<WatchSource> source_;
-  Journal journal_;
-  Claims claims_;
-  Watches watches_;
-  EventMaker maker_;  // the drain thread's
-
-  // Taken and not yet worked on: the drain thread's.
-  std::vector<RawEvent> pending_;
-
-  absl::Mutex mu_;
-  bool stopped_ ABSL_GUARDED_BY(mu_) = false;
-  bool drop_all_ ABSL_GUARDED_BY(mu_) = false;
-  uint64_t processed_ ABSL_GUARDED_BY(mu_) = 0;  // position
-  uint64_t fenced_ ABSL_GUARDED_BY(mu_) = 0;     // to which one is waited for
-  absl::Time in_use_ ABSL_GUARDED_BY(mu_) = absl::Now();
-  std::thread drain_;  // last
+  virtual bool idle() const = 0;
+  virtual Claims& claims() = 0;
 };
+
+// Makes the watcher of a tree, which outlives it.
+using WatcherFactory =
+    absl::AnyInvocable<std::unique_ptr<Watcher>(const Tree&) &&>;
 
 }  // namespace warmfs::hostd
 

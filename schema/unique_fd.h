@@ -1,9 +1,9 @@
-// Owns one file descriptor and closes it. Movable, thread-compatible.
+// Owns one descriptor of the system and closes it: a file descriptor, or on
+// Windows a handle, of which 32 bits are significant there. Movable,
+// thread-compatible.
 
 #ifndef WARMFS_SCHEMA_UNIQUE_FD_H_
 #define WARMFS_SCHEMA_UNIQUE_FD_H_
-
-#include <unistd.h>
 
 #include <utility>
 
@@ -21,13 +21,15 @@ class UniqueFd {
   ~UniqueFd() { Reset(); }
 
   int get() const { return fd_; }
-  explicit operator bool() const { return fd_ >= 0; }
+  explicit operator bool() const { return fd_ != -1; }
   int Release() { return std::exchange(fd_, -1); }
   void Reset() {
-    if (fd_ >= 0) close(Release());
+    if (fd_ != -1) Close(Release());
   }
 
  private:
+  static void Close(int fd);
+
   int fd_ = -1;
 };
 

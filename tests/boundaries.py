@@ -58,12 +58,29 @@ LIBRARIES = (
     Library("Cap'n Proto or KJ", r"^(capnp|kj)/|\.capnp\.h$",
             r"^(capnproto::|warmfs_wire$|capnp|kj)",
             files=("schema/*", "rpc/*", "hostd/service.cc",
+                   "hostd/serve_stream.h", "hostd/*/connection.cc",
                    "hostd/guarded_stream.h", "hostd/*_test.cc"),
             never=tuple(f"rpc/{name}.h" for name in (
                 "channel", "remote", "connector", "endpoint", "stats",
                 "socket", "mux")),
             linked_in=("schema", "rpc", "hostd")),
 )
+
+
+# Folders whose own files ask no system for anything: what does is in one folder
+# for each system, beneath them.
+PORTABLE = ("schema", "hostd")
+SYSTEMS = ("posix", "win32")
+SYSTEM_HEADER = re.compile(
+    r"^(sys/|linux/|arpa/|net/|netinet/|(unistd|fcntl|errno|poll|signal|dirent|"
+    r"pthread|sched|limits|time|stdio|stdlib|grp|pwd|sysexits|windows|winsock2?|"
+    r"ws2tcpip|winternl|winioctl|shellapi|io)\.h$|cerrno$|csignal$)")
+
+
+def system_of(path):
+    """posix of hostd/posix/server.cc; None of what is portable."""
+    parts = path.split("/")
+    return parts[1] if len(parts) == 3 and parts[1] in SYSTEMS else None
 
 
 def matches(path, patterns):
@@ -147,6 +164,24 @@ def check_libraries(sources, source):
                 break
 
 
+def check_systems(sources, source):
+    if top(source.path) not in PORTABLE:
+        return
+    own = system_of(source.path)
+    for line, include in source.includes:
+        for header in reached(sources, include):
+            if top(header) not in PORTABLE and header in sources:
+                continue
+            if own is None and SYSTEM_HEADER.search(header):
+                yield (f"{source.path}:{line}: a system's header is not for "
+                       f"this file ({header})")
+                break
+            if top(header) in PORTABLE and system_of(header) not in (None, own):
+                yield (f"{source.path}:{line}: {header} is for files of its "
+                       "own system")
+                break
+
+
 # --- CMake -------------------------------------------------------------------
 
 COMMAND = re.compile(r"(\w+)\s*\(([^()]*)\)")
@@ -216,6 +251,7 @@ def check(root):
         yield from check_lengths(source)
         yield from check_directions(source)
         yield from check_libraries(sources, source)
+        yield from check_systems(sources, source)
     folders = target_folders(cmake)
     for path, commands in cmake.items():
         for command, words in commands:
@@ -256,6 +292,11 @@ CLEAN = {
     "hostd/export.h": '#include "schema/types.h"\n',
     "hostd/service.cc": "#include <kj/debug.h>\n",
     "hostd/guarded_stream.h": "#include <capnp/rpc.h>\n",
+    "hostd/posix/proc_path.h": "#include <unistd.h>\n",
+    "hostd/posix/file.cc":
+        '#include <sys/stat.h>\n#include "hostd/posix/proc_path.h"\n',
+    "hostd/win32/file.cc":
+        '#include <windows.h>\n#include "hostd/export.h"\n',
     "hostd/CMakeLists.txt":
         "add_library(warmfs_hostd STATIC service.cc)\n"
         "target_link_libraries(warmfs_hostd PUBLIC warmfs_rpc)\n",
@@ -316,6 +357,13 @@ PLANTED = (
      "PkgConfig::FUSE3)", "must link libfuse PRIVATE"),
     ("tests/fuse/CMakeLists.txt", "warmfs_test(fuse_tests SOURCES x.cc LIBS "
      "PkgConfig::ROCKSDB)", "may not link RocksDB"),
+    ("hostd/export.h", "#include <sys/stat.h>", "a system's header"),
+    ("hostd/export.cc", "#include <windows.h>", "a system's header"),
+    ("schema/types.h", "#include <unistd.h>", "a system's header"),
+    ("hostd/export.cc", '#include "hostd/posix/proc_path.h"',
+     "of its own system"),
+    ("hostd/win32/file.cc", '#include "hostd/posix/proc_path.h"',
+     "of its own system"),
     ("tests/fuse/long_test.cc", "//", "a source has at most"),
     ("tests/fuse/long.h", "//", "a header has at most"),
 )

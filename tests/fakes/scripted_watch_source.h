@@ -18,7 +18,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "hostd/watch_source.h"
+#include "hostd/posix/watch_source.h"
 
 namespace warmfs::hostd {
 

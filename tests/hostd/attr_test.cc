@@ -82,7 +82,7 @@ TEST_F(AttrTest, AttributesAreThoseOfStat) {
 TEST_F(AttrTest, InodeNumbersOfAnotherFileSystemAreOutOfTheWay) {
   // /proc is a file system of its own everywhere.
   const UniqueFd root(open("/", O_PATH | O_CLOEXEC));
-  const AttrReader reader(root.get(), Overlay(false));
+  const AttrReader reader(root.get(), Overlay(false, -1));
   Attr proc, again;
   ASSERT_EQ(reader.ReadEntry(root.get(), "proc", &proc), 0);
   EXPECT_TRUE(proc.ino >> 63);
@@ -135,7 +135,7 @@ TEST_F(AttrTest, PathsOverPathMaxAreWalkedInPieces) {
     path += (path.empty() ? "" : "/") + name;
   }
   Attr deep;
-  const AttrReader reader(dir.get(), Overlay(false));
+  const AttrReader reader(dir.get(), Overlay(false, -1));
   ASSERT_EQ(reader.Read(dir.get(), &deep), 0);
   EXPECT_EQ(export_->GetAttr(client_, {path, deep.id}).error, 0);
 }

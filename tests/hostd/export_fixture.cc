@@ -77,7 +77,7 @@ void ExportTest::FillDirectory(std::string_view path, int names) const {
 
 Attr ExportTest::AttrOf(const std::string& host_path) {
   const UniqueFd fd(open(host_path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
-  const AttrReader reader(fd.get(), Overlay(false));
+  const AttrReader reader(fd.get(), Overlay(false, -1));
   Attr attr;
   EXPECT_EQ(reader.Read(fd.get(), &attr), 0) << host_path;
   return attr;

@@ -49,7 +49,7 @@ class OverlayTest : public ExportTest {
   }
   Attr Seen(bool enabled = true) {
     const UniqueFd fd(open(Host("f").c_str(), O_PATH | O_CLOEXEC));
-    const AttrReader reader(fd.get(), Overlay(enabled));
+    const AttrReader reader(fd.get(), Overlay(enabled, -1));
     Attr attr;
     EXPECT_EQ(reader.Read(fd.get(), &attr), 0);
     return attr;

@@ -2,8 +2,8 @@
 
 #include <filesystem>
 
-#include "hostd/fanotify_source.h"
-#include "hostd/inotify_source.h"
+#include "hostd/posix/fanotify_source.h"
+#include "hostd/posix/inotify_source.h"
 
 namespace warmfs::hostd {
 

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "hostd/watch_source.h"
+#include "hostd/posix/watch_source.h"
 
 namespace warmfs::hostd {
 

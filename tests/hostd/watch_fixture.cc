@@ -16,8 +16,7 @@ constexpr std::string_view kKinds[] = {"created",  "deleted",  "moved_from",
 std::unique_ptr<Export> WatchTest::OpenWatched(
     std::unique_ptr<WatchSource> source, const WatcherOptions& options) const {
   ExportOptions exported{.name = "test", .directory = root_};
-  exported.source = std::move(source);
-  exported.watch = options;
+  exported.watch = WatchObjects(std::move(source), options);
   auto opened = Export::Open(std::move(exported));
   if (!opened.ok()) {
     ADD_FAILURE() << opened.status();

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "hostd/posix/object_watcher.h"
 #include "tests/hostd/export_fixture.h"
 #include "tests/hostd/sources.h"
 

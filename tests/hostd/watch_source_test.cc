@@ -18,7 +18,7 @@
 #include <thread>
 
 #include "absl/time/clock.h"
-#include "hostd/fanotify_source.h"
+#include "hostd/posix/fanotify_source.h"
 #include "tests/fakes/scripted_watch_source.h"
 #include "tests/hostd/sources.h"
 #include "tests/support/temp_dir.h"

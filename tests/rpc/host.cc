@@ -11,8 +11,9 @@
 
 #include "absl/time/clock.h"
 #include "hostd/attr.h"
-#include "hostd/inotify_source.h"
 #include "hostd/limits.h"
+#include "hostd/posix/inotify_source.h"
+#include "hostd/posix/object_watcher.h"
 
 namespace warmfs::rpc {
 
@@ -30,11 +31,10 @@ void Host::Start() {
   service_->instance = ++instance_;
   service_->token = options_.token;
   hostd::ExportOptions exported{.name = "default", .directory = root_};
-  exported.watch = options_.watcher;
   if (options_.watch) {
     auto source = hostd::InotifySource::Create();
     ASSERT_TRUE(source.ok()) << source.status();
-    exported.source = *std::move(source);
+    exported.watch = hostd::WatchObjects(*std::move(source), options_.watcher);
   }
   auto opened = hostd::Export::Open(std::move(exported));
   ASSERT_TRUE(opened.ok()) << opened.status();
@@ -112,7 +112,7 @@ void Host::Remove(std::string_view path) const {
 void Host::Settle(std::string_view path) const {
   const std::string name = path.empty() ? root_ : *this / path;
   const UniqueFd fd(open(name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
-  const hostd::AttrReader reader(fd.get(), hostd::Overlay(false));
+  const hostd::AttrReader reader(fd.get(), hostd::Overlay(false, -1));
   Attr attr;
   do {
     ASSERT_EQ(reader.Read(fd.get(), &attr), 0) << name;

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <thread>
 
-#include "hostd/server.h"
+#include "hostd/posix/server.h"
 #include "hostd/service.h"
 #include "rpc/remote.h"
 #include "schema/types.h"

@@ -9,14 +9,15 @@
 //
 // Thread-safe, but Wait and Take belong to one thread.
 
-#ifndef WARMFS_HOSTD_WATCH_SOURCE_H_
-#define WARMFS_HOSTD_WATCH_SOURCE_H_
+#ifndef WARMFS_HOSTD_POSIX_WATCH_SOURCE_H_
+#define WARMFS_HOSTD_POSIX_WATCH_SOURCE_H_
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "absl/time/time.h"
+#include "hostd/claims.h"
 #include "schema/types.h"
 
 namespace warmfs::hostd {
@@ -30,17 +31,14 @@ struct RawEvent {
   Timestamp taken;      // the host's clock when it was taken
 };
 
-class WatchSource {
+class WatchSource : public EventQueue {
  public:
-  virtual ~WatchSource() = default;
-
   // Watches the object behind a descriptor. An object that is watched already
   // has the same number again. Numbers of watches that are gone are not given
   // again. An errno, 0 on success; ENOSPC: no more watches.
   virtual int Add(int fd, bool directory, int* number) = 0;
   // What it has queued stays queued; IN_IGNORED follows.
   virtual void Remove(int number) = 0;
-  virtual uint64_t Mark() = 0;
 
   // Until something is queued, Wake was called, or `timeout` is over.
   virtual void Wait(absl::Duration timeout) = 0;
@@ -62,4 +60,4 @@ class WatchSource {
 
 }  // namespace warmfs::hostd
 
-#endif  // WARMFS_HOSTD_WATCH_SOURCE_H_
+#endif  // WARMFS_HOSTD_POSIX_WATCH_SOURCE_H_

@@ -6,8 +6,8 @@
 // very bytes of struct fanotify_event_info_fid. No other object has it, now or
 // later.
 
-#ifndef WARMFS_HOSTD_FANOTIFY_RECORD_H_
-#define WARMFS_HOSTD_FANOTIFY_RECORD_H_
+#ifndef WARMFS_HOSTD_POSIX_FANOTIFY_RECORD_H_
+#define WARMFS_HOSTD_POSIX_FANOTIFY_RECORD_H_
 
 #include <cstdint>
 #include <string>
@@ -41,4 +41,4 @@ int OpenFanotifyKey(int mount, std::string_view key);
 
 }  // namespace warmfs::hostd
 
-#endif  // WARMFS_HOSTD_FANOTIFY_RECORD_H_
+#endif  // WARMFS_HOSTD_POSIX_FANOTIFY_RECORD_H_

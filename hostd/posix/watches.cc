@@ -1,4 +1,4 @@
-#include "hostd/watches.h"
+#include "hostd/posix/watches.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -7,7 +7,7 @@
 
 #include <string_view>
 
-#include "hostd/proc_path.h"
+#include "hostd/posix/proc_path.h"
 #include "hostd/resolve.h"
 
 namespace warmfs::hostd {
@@ -117,7 +117,7 @@ int Watches::AddEntry(int dir_fd, const Place& place) {
   return NeedsWatch(attr) ? Add(std::move(fd), attr, place) : 0;
 }
 
-Watches::Covered Watches::Cover(int dir_fd, const Place& place, Attr* attr) {
+Covered Watches::Cover(int dir_fd, const Place& place, Attr* attr) {
   for (int i = 0; i < kCoverAttempts; ++i) {
     if (!NeedsWatch(*attr)) return Covered::kYes;
     const FileId id = attr->id;

@@ -1,4 +1,4 @@
-#include "hostd/inotify_source.h"
+#include "hostd/posix/inotify_source.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -12,7 +12,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "hostd/proc_path.h"
+#include "hostd/posix/proc_path.h"
 
 namespace warmfs::hostd {
 namespace {

@@ -1,4 +1,4 @@
-#include "hostd/fanotify_source.h"
+#include "hostd/posix/fanotify_source.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
-#include "hostd/proc_path.h"
+#include "hostd/posix/proc_path.h"
 
 namespace warmfs::hostd {
 namespace {

@@ -1,4 +1,4 @@
-#include "hostd/event_maker.h"
+#include "hostd/posix/event_maker.h"
 
 #include <errno.h>
 #include <sys/inotify.h>
@@ -237,7 +237,7 @@ void EventMaker::Overflow() {
 
 EventMaker::State EventMaker::LookNow(const Watch& watch,
                                       const std::string& name) {
-  const Watches::Place place{watch.id, name};
+  const Place place{watch.id, name};
   // A link that is replaced between the two calls is looked at once more.
   for (int i = 0; i < kLookAttempts; ++i) {
     State state;
@@ -246,10 +246,10 @@ EventMaker::State EventMaker::LookNow(const Watch& watch,
     if (error != 0 && error != ENOENT) uncovered_ = true;
     if (error != 0) return {};
     const auto covered = watches_.Cover(watch.fd(), place, &state.attr);
-    if (covered == Watches::Covered::kGone) return {};
-    if (covered == Watches::Covered::kRefused) uncovered_ = true;
+    if (covered == Covered::kGone) return {};
+    if (covered == Covered::kRefused) uncovered_ = true;
     if (!state.attr.IsSymlink()) return state;
-    if (tree_.ReadTarget(watch.fd(), name.c_str(), &state.target) == 0) {
+    if (ReadTarget(watch.fd(), name, &state.target) == 0) {
       return state;
     }
   }

@@ -19,8 +19,8 @@
 // Thread-safe. mu_ is held while the source adds a watch: so nobody finds an
 // event's number unknown because the table is not up to date yet.
 
-#ifndef WARMFS_HOSTD_WATCHES_H_
-#define WARMFS_HOSTD_WATCHES_H_
+#ifndef WARMFS_HOSTD_POSIX_WATCHES_H_
+#define WARMFS_HOSTD_POSIX_WATCHES_H_
 
 #include <atomic>
 #include <cstdint>
@@ -34,7 +34,8 @@
 #include "absl/synchronization/mutex.h"
 #include "hostd/attr.h"
 #include "hostd/fd_budget.h"
-#include "hostd/watch_source.h"
+#include "hostd/posix/watch_source.h"
+#include "hostd/watcher.h"
 
 namespace warmfs::hostd {
 
@@ -51,9 +52,6 @@ struct Watch {
 
 class Watches {
  public:
-  using Place = std::pair<FileId, std::string>;
-  enum class Covered { kYes, kRefused, kGone };
-
   // All of them outlive this object. `root`: the export's.
   Watches(int root, const AttrReader& attrs, WatchSource& source, uint32_t most,
           FdBudget& budget);
@@ -136,4 +134,4 @@ class Watches {
 
 }  // namespace warmfs::hostd
 
-#endif  // WARMFS_HOSTD_WATCHES_H_
+#endif  // WARMFS_HOSTD_POSIX_WATCHES_H_

@@ -1,4 +1,4 @@
-#include "hostd/watcher.h"
+#include "hostd/posix/object_watcher.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,8 +18,7 @@ constexpr size_t kMostPending = 1 << 20;
 constexpr size_t kRemovedAtOnce = 1000;
 
 // Where a directory is: in its parent, by the last part of its path.
-Watches::Place PlaceOf(const AttrReader& attrs, int fd,
-                       const std::string& path) {
+Place PlaceOf(const AttrReader& attrs, int fd, const std::string& path) {
   Attr parent;
   if (path.empty() || attrs.ReadEntry(fd, "..", &parent) != 0) return {};
   return {parent.id, path.substr(path.rfind('/') + 1)};
@@ -27,8 +26,9 @@ Watches::Place PlaceOf(const AttrReader& attrs, int fd,
 
 }  // namespace
 
-Watcher::Watcher(const Tree& tree, std::unique_ptr<WatchSource> source,
-                 const WatcherOptions& options, FdBudget& budget)
+ObjectWatcher::ObjectWatcher(const Tree& tree,
+                             std::unique_ptr<WatchSource> source,
+                             const WatcherOptions& options, FdBudget& budget)
     : options_(options),
       tree_(tree),
       source_(std::move(source)),
@@ -39,26 +39,26 @@ Watcher::Watcher(const Tree& tree, std::unique_ptr<WatchSource> source,
       maker_(tree, watches_, claims_, journal_),
       drain_([this] { Drain(); }) {}
 
-Watcher::~Watcher() {
+ObjectWatcher::~ObjectWatcher() {
   Stop();
   source_->Wake();
   drain_.join();
 }
 
-void Watcher::Stop() {
+void ObjectWatcher::Stop() {
   journal_.Close();
   absl::MutexLock lock(&mu_);
   stopped_ = true;
 }
 
-bool Watcher::Lease(const Node& dir, const std::string& path) {
+bool ObjectWatcher::Lease(const Node& dir, const std::string& path) {
   if (watches_.Has(dir.attr.id)) return true;
   UniqueFd fd(fcntl(dir.fd.get(), F_DUPFD_CLOEXEC, 0));
   const auto place = PlaceOf(tree_.attrs(), dir.fd.get(), path);
   return fd && watches_.Add(std::move(fd), dir.attr, place) == 0;
 }
 
-NextReply Watcher::Next(uint64_t client, const NextRequest& request) {
+NextReply ObjectWatcher::Next(uint64_t client, const NextRequest& request) {
   NextReply reply = journal_.Next(client, request);
   reply.watches = watches_.size();
   reply.refused = watches_.refused();
@@ -66,7 +66,7 @@ NextReply Watcher::Next(uint64_t client, const NextRequest& request) {
   return reply;
 }
 
-Reply Watcher::Fence() {
+Reply ObjectWatcher::Fence() {
   const uint64_t mark = source_->Mark();
   Reply reply;
   {
@@ -85,7 +85,7 @@ Reply Watcher::Fence() {
   return reply;
 }
 
-void Watcher::Drain() {
+void ObjectWatcher::Drain() {
   bool own = false;
   while (true) {
     bool drop_all = false;
@@ -106,7 +106,7 @@ void Watcher::Drain() {
   }
 }
 
-void Watcher::Pause() {
+void ObjectWatcher::Pause() {
   absl::MutexLock lock(&mu_);
   const auto hurry = [&]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
     return stopped_ || drop_all_ || fenced_ > processed_;
@@ -114,11 +114,11 @@ void Watcher::Pause() {
   mu_.AwaitWithTimeout(absl::Condition(&hurry), options_.own_pause);
 }
 
-void Watcher::TakeMore() {
+void ObjectWatcher::TakeMore() {
   if (pending_.size() < kMostPending) source_->Take(&pending_);
 }
 
-bool Watcher::Round() {
+bool ObjectWatcher::Round() {
   TakeMore();
   if (EndsInHalfAMove(pending_)) {
     source_->Wait(kOtherHalf);
@@ -133,7 +133,7 @@ bool Watcher::Round() {
   return own;
 }
 
-void Watcher::Sweep(absl::Time now) {
+void ObjectWatcher::Sweep(absl::Time now) {
   const bool asked = journal_.TakeAsked();
   {
     absl::MutexLock lock(&mu_);
@@ -145,7 +145,7 @@ void Watcher::Sweep(absl::Time now) {
   source_->Wake();
 }
 
-void Watcher::DropAll() {
+void ObjectWatcher::DropAll() {
   const auto all = watches_.Clear();
   journal_.NewEpoch();
   for (size_t i = 0; i < all.size(); ++i) {
@@ -153,6 +153,14 @@ void Watcher::DropAll() {
     // Or the end of many watches would overflow the queue.
     if (i % kRemovedAtOnce == 0) TakeMore();
   }
+}
+
+WatcherFactory WatchObjects(std::unique_ptr<WatchSource> source,
+                            const WatcherOptions& options) {
+  if (source == nullptr) return {};
+  return [source = std::move(source), options](const Tree& tree) mutable {
+    return std::make_unique<ObjectWatcher>(tree, std::move(source), options);
+  };
 }
 
 }  // namespace warmfs::hostd

@@ -19,8 +19,8 @@
 // what was last told of a name is remembered for some thousands of names, and
 // what is at odds with it is looked at.
 
-#ifndef WARMFS_HOSTD_FANOTIFY_SOURCE_H_
-#define WARMFS_HOSTD_FANOTIFY_SOURCE_H_
+#ifndef WARMFS_HOSTD_POSIX_FANOTIFY_SOURCE_H_
+#define WARMFS_HOSTD_POSIX_FANOTIFY_SOURCE_H_
 
 #include <memory>
 #include <optional>
@@ -33,8 +33,8 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
-#include "hostd/fanotify_record.h"
-#include "hostd/watch_source.h"
+#include "hostd/posix/fanotify_record.h"
+#include "hostd/posix/watch_source.h"
 #include "schema/unique_fd.h"
 
 namespace warmfs::hostd {
@@ -127,4 +127,4 @@ class FanotifySource final : public WatchSource {
 
 }  // namespace warmfs::hostd
 
-#endif  // WARMFS_HOSTD_FANOTIFY_SOURCE_H_
+#endif  // WARMFS_HOSTD_POSIX_FANOTIFY_SOURCE_H_

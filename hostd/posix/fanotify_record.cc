@@ -1,4 +1,4 @@
-#include "hostd/fanotify_record.h"
+#include "hostd/posix/fanotify_record.h"
 
 #include <errno.h>
 #include <fcntl.h>

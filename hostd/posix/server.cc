@@ -1,4 +1,4 @@
-#include "hostd/server.h"
+#include "hostd/posix/server.h"
 
 #include <fcntl.h>
 #include <poll.h>

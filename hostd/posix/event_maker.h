@@ -11,8 +11,8 @@
 //
 // Belongs to one thread. All that it is given outlives it.
 
-#ifndef WARMFS_HOSTD_EVENT_MAKER_H_
-#define WARMFS_HOSTD_EVENT_MAKER_H_
+#ifndef WARMFS_HOSTD_POSIX_EVENT_MAKER_H_
+#define WARMFS_HOSTD_POSIX_EVENT_MAKER_H_
 
 #include <atomic>
 #include <cstdint>
@@ -25,8 +25,8 @@
 #include "absl/functional/function_ref.h"
 #include "hostd/claims.h"
 #include "hostd/journal.h"
+#include "hostd/posix/watches.h"
 #include "hostd/tree.h"
-#include "hostd/watches.h"
 
 namespace warmfs::hostd {
 
@@ -94,4 +94,4 @@ class EventMaker {
 
 }  // namespace warmfs::hostd
 
-#endif  // WARMFS_HOSTD_EVENT_MAKER_H_
+#endif  // WARMFS_HOSTD_POSIX_EVENT_MAKER_H_

@@ -8,15 +8,15 @@
 // change only under mu_, or the sum could count bytes twice that another thread
 // is reading.
 
-#ifndef WARMFS_HOSTD_INOTIFY_SOURCE_H_
-#define WARMFS_HOSTD_INOTIFY_SOURCE_H_
+#ifndef WARMFS_HOSTD_POSIX_INOTIFY_SOURCE_H_
+#define WARMFS_HOSTD_POSIX_INOTIFY_SOURCE_H_
 
 #include <memory>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
-#include "hostd/watch_source.h"
+#include "hostd/posix/watch_source.h"
 #include "schema/unique_fd.h"
 
 namespace warmfs::hostd {
@@ -50,4 +50,4 @@ class InotifySource final : public WatchSource {
 
 }  // namespace warmfs::hostd
 
-#endif  // WARMFS_HOSTD_INOTIFY_SOURCE_H_
+#endif  // WARMFS_HOSTD_POSIX_INOTIFY_SOURCE_H_

@@ -3,8 +3,8 @@
 // take this path instead: it jumps to the pinned object itself, with no walk
 // that a rename or a symbolic link could lead elsewhere. A plain value.
 
-#ifndef WARMFS_HOSTD_PROC_PATH_H_
-#define WARMFS_HOSTD_PROC_PATH_H_
+#ifndef WARMFS_HOSTD_POSIX_PROC_PATH_H_
+#define WARMFS_HOSTD_POSIX_PROC_PATH_H_
 
 #include <charconv>
 #include <cstring>
@@ -33,4 +33,4 @@ class ProcPath {
 
 }  // namespace warmfs::hostd
 
-#endif  // WARMFS_HOSTD_PROC_PATH_H_
+#endif  // WARMFS_HOSTD_POSIX_PROC_PATH_H_

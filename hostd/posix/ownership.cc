@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "hostd/proc_path.h"
+#include "hostd/posix/proc_path.h"
 
 namespace warmfs::hostd {
 namespace {

@@ -6,8 +6,8 @@
 // connection down and waits for its thread, so nothing is cut off in the midst
 // of an operation.
 
-#ifndef WARMFS_HOSTD_SERVER_H_
-#define WARMFS_HOSTD_SERVER_H_
+#ifndef WARMFS_HOSTD_POSIX_SERVER_H_
+#define WARMFS_HOSTD_POSIX_SERVER_H_
 
 #include <list>
 #include <memory>
@@ -70,4 +70,4 @@ class Server {
 
 }  // namespace warmfs::hostd
 
-#endif  // WARMFS_HOSTD_SERVER_H_
+#endif  // WARMFS_HOSTD_POSIX_SERVER_H_
