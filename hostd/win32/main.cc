@@ -1,0 +1,85 @@
+// warmfs-hostd on Windows.
+
+#include <winsock2.h>
+// After it.
+#include <shellapi.h>
+#include <spdlog/spdlog.h>
+#include <windows.h>
+
+#include <string>
+#include <vector>
+
+#include "hostd/command_line.h"
+#include "hostd/random.h"
+#include "hostd/service.h"
+#include "hostd/win32/server.h"
+
+namespace warmfs::hostd {
+namespace {
+
+Server* running = nullptr;
+
+BOOL WINAPI OnConsoleEvent(DWORD) {
+  if (running != nullptr) running->Stop();
+  return TRUE;
+}
+
+Choices OfWindows() {
+  return {.listen = "tcp:127.0.0.1:PORT",
+          .watch = {"off"},
+          .watch_help = "not at all yet on Windows",
+          .example =
+              "warmfs-hostd --export src=C:\\Users\\me\\src --listen "
+              "tcp:127.0.0.1:5001 --token-file C:\\Users\\me\\token"};
+}
+
+int Main(int argc, char** argv) {
+  Options o;
+  Parse(argc, argv, OfWindows(), o);
+  StartLog(o);
+  if (o.stdio) Die(kExitUsage, "--stdio: not on Windows; give --listen");
+  if (o.listen.empty()) {
+    Die(kExitUsage, "nowhere to wait for clients: give --listen ENDPOINT");
+  }
+  Service service;
+  service.instance = RandomNumber();
+  if (!o.token_file.empty()) service.token = ReadToken(o.token_file);
+  OpenExports(o, {}, service);
+  Server server(service);
+  for (const std::string& endpoint : o.listen) {
+    absl::Status status = server.Listen(endpoint);
+    if (!status.ok()) Die(status);
+    spdlog::info("listening on {}", endpoint);
+  }
+  running = &server;
+  SetConsoleCtrlHandler(OnConsoleEvent, TRUE);
+  server.Run();
+  spdlog::info("stopping");
+  return 0;
+}
+
+// The command line in UTF-8, whatever the console's code page is.
+int MainUtf8() {
+  int count = 0;
+  wchar_t** const wide = CommandLineToArgvW(GetCommandLineW(), &count);
+  std::vector<std::string> texts;
+  for (int i = 0; i < count; ++i) {
+    const int size = WideCharToMultiByte(CP_UTF8, 0, wide[i], -1, nullptr, 0,
+                                         nullptr, nullptr);
+    std::string text(static_cast<size_t>(size), '\0');
+    WideCharToMultiByte(CP_UTF8, 0, wide[i], -1, text.data(), size, nullptr,
+                        nullptr);
+    text.pop_back();  // its NUL
+    texts.push_back(std::move(text));
+  }
+  LocalFree(wide);
+  std::vector<char*> argv;
+  for (std::string& text : texts) argv.push_back(text.data());
+  argv.push_back(nullptr);
+  return Main(count, argv.data());
+}
+
+}  // namespace
+}  // namespace warmfs::hostd
+
+int main() { return warmfs::hostd::MainUtf8(); }
