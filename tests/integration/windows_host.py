@@ -1,0 +1,198 @@
+#!/usr/bin/env python3
+"""The Linux client on a real mount of a directory that warmfs-hostd.exe serves
+in Wine, over TCP with a token.
+
+  windows_host.py WARMFS WARMFS_HOSTD_EXE WINE
+
+Exits 77, and says why, if there is no Wine, no .exe (build the preset
+`windows`) or no /dev/fuse.
+"""
+
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+WARMFS, HOSTD, WINE = (pathlib.Path(a) for a in sys.argv[1:4])
+TOKEN = "a-token-of-this-test-alone"
+DEADLINE_SECONDS = 60
+
+
+def why_not():
+    if not HOSTD.exists():
+        return f"{HOSTD} is not there: build the preset windows"
+    if not (shutil.which("wine64") or os.path.exists("/usr/lib/wine/wine64")):
+        return "there is no wine64"
+    if not os.path.exists("/dev/fuse"):
+        return "there is no /dev/fuse"
+    return None
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_until(condition, what):
+    end = time.monotonic() + DEADLINE_SECONDS
+    while time.monotonic() < end:
+        if condition():
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"it took too long: {what}")
+
+
+def run(*command, **options):
+    return subprocess.run(command, check=True, text=True, timeout=DEADLINE_SECONDS,
+                          stdout=subprocess.PIPE, **options).stdout
+
+
+class WindowsHost(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.base = pathlib.Path(tempfile.mkdtemp(prefix="warmfs-windows-"))
+        cls.host, cls.mount = cls.base / "host", cls.base / "mnt"
+        cls.host.mkdir()
+        cls.mount.mkdir()
+        cls.token = cls.base / "token"
+        cls.token.write_text(TOKEN + "\n")
+        cls.token.chmod(0o600)
+        cls.endpoint = f"tcp:127.0.0.1:{free_port()}"
+        cls.log = cls.base / "log"
+        with open(cls.log, "w") as log:
+            cls.hostd = subprocess.Popen(
+                [WINE, HOSTD, "--export", f"default=Z:{cls.host}", "--listen", cls.endpoint,
+                 "--token-file", f"Z:{cls.token}"], stderr=log, start_new_session=True)
+        wait_until(lambda: "listening" in cls.log.read_text() or cls.hostd.poll() is not None,
+                   "warmfs-hostd.exe to listen")
+        cls.options = f"token_file={cls.token},cache={cls.base}/cache,ttl=50ms"
+        run(WARMFS, "mount", cls.endpoint, cls.mount, "-o", cls.options)
+
+    @classmethod
+    def tearDownClass(cls):
+        run(WARMFS, "umount", cls.mount)
+        os.killpg(cls.hostd.pid, signal.SIGTERM)
+        cls.hostd.wait()
+        shutil.rmtree(cls.base, ignore_errors=True)
+
+    def test_what_is_written_here_is_on_the_host(self):
+        (self.mount / "f").write_text("from Linux")
+        self.assertEqual((self.host / "f").read_text(), "from Linux")
+        with open(self.mount / "f", "a") as f:
+            f.write(", twice")
+        self.assertEqual((self.host / "f").read_text(), "from Linux, twice")
+
+    def test_what_the_host_writes_is_read_here(self):
+        (self.host / "from_host").write_text("one")
+        wait_until(lambda: (self.mount / "from_host").exists(), "the name to appear")
+        self.assertEqual((self.mount / "from_host").read_text(), "one")
+        (self.host / "from_host").write_text("two, and longer")
+        wait_until(lambda: (self.mount / "from_host").read_text() == "two, and longer",
+                   "the new content to appear")
+        (self.host / "from_host").unlink()
+        wait_until(lambda: not (self.mount / "from_host").exists(), "the name to go")
+
+    def test_names_that_windows_refuses(self):
+        directory = self.mount / "names"
+        directory.mkdir()
+        names = sorted(["a:b", "con", "dot.", "st*r", "back\\slash", "grüß"])
+        for name in names:
+            (directory / name).write_text(name)
+        self.assertEqual(sorted(os.listdir(directory)), names)
+        for name in names:
+            self.assertEqual((directory / name).read_text(), name)
+
+    def test_modes_are_kept(self):
+        path = self.mount / "script"
+        path.write_text("#!/bin/sh\necho run\n")
+        self.assertEqual(path.stat().st_mode & 0o111, 0)
+        path.chmod(0o755)
+        self.assertEqual(run(path), "run\n")
+
+    def test_an_unlinked_file_is_read_to_its_last_close(self):
+        path = self.mount / "open"
+        path.write_text("still here")
+        with open(path, "r+") as f:
+            path.unlink()
+            self.assertFalse(path.exists())
+            self.assertEqual(os.listdir(self.host).count("open"), 0)
+            self.assertEqual(f.read(), "still here")
+
+    def test_a_file_is_saved_by_a_rename(self):
+        path = self.mount / "saved"
+        path.write_text("old")
+        with open(path) as reader:
+            (self.mount / "saved.new").write_text("new")
+            os.replace(self.mount / "saved.new", path)
+            self.assertEqual(reader.read(), "old")
+        self.assertEqual(path.read_text(), "new")
+
+    def test_git_works(self):
+        repository = self.mount / "repository"
+
+        def git(*arguments):
+            return run("git", "-c", "user.name=n", "-c", "user.email=e", "-C", repository, *arguments)
+
+        run("git", "init", "-q", repository)
+        for i in range(20):
+            (repository / f"file{i}").write_text(f"{i}\n" * 100)
+        git("add", ".")
+        git("commit", "-qm", "first")
+        self.assertEqual(git("status", "--porcelain"), "")
+        (repository / "file3").write_text("changed\n")
+        self.assertEqual(git("status", "--porcelain"), " M file3\n")
+        git("checkout", "-q", "file3")
+        self.assertEqual(git("status", "--porcelain"), "")
+        git("fsck", "--strict")
+
+    def test_content_is_as_it_was_written(self):
+        data = os.urandom(3_000_001)
+        (self.mount / "large").write_bytes(data)
+        self.assertEqual((self.host / "large").read_bytes(), data)
+        self.assertEqual((self.mount / "large").read_bytes(), data)
+
+    def test_a_wrong_token_is_refused(self):
+        wrong, other = self.base / "wrong", self.base / "other"
+        wrong.write_text("another-token-of-this-test\n")
+        wrong.chmod(0o600)
+        other.mkdir()
+        done = subprocess.run([WARMFS, "mount", self.endpoint, other, "-o",
+                               f"token_file={wrong},cache={self.base}/cache2"],
+                              text=True, stderr=subprocess.PIPE, timeout=DEADLINE_SECONDS)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("token", done.stderr)
+
+
+class BadInput(unittest.TestCase):
+    def fails(self, arguments, *expected):
+        done = subprocess.run([WINE, HOSTD, *arguments], text=True, stderr=subprocess.PIPE,
+                              timeout=DEADLINE_SECONDS)
+        for text in expected:
+            self.assertIn(text, done.stderr)
+        return done.returncode
+
+    def test_each_gets_one_clear_error(self):
+        listen = ["--listen", "tcp:127.0.0.1:1"]
+        self.assertEqual(self.fails(["--export", "x=Z:\\no\\such", *listen], "cannot export"), 66)
+        self.assertEqual(self.fails(["--export", "x=Z:\\tmp", *listen], "--token-file"), 64)
+        self.assertEqual(self.fails(["--export", "x=Z:\\tmp"], "nowhere to wait"), 64)
+        self.assertEqual(self.fails(["--export", "x=Z:\\tmp", "--listen", "unix:x"],
+                                    "cannot be listened on"), 64)
+
+    def test_it_names_its_version(self):
+        self.assertIn("warmfs-hostd ", run(WINE, HOSTD, "--version"))
+
+
+if __name__ == "__main__":
+    reason = why_not()
+    if reason:
+        print(f"skipped: {reason}")
+        sys.exit(77)
+    unittest.main(argv=sys.argv[:1], verbosity=2)
