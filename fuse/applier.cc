@@ -301,10 +301,11 @@ std::optional<Injection> Applier::RaiseMove(const Subject& from,
                .replaced = Before(to),
                .sequence = new_name.sequence};
   // An exchange comes as two moves. What went by the first is where the second
-  // starts, and stays there.
+  // starts, and stays there. (With nothing at the new name it has come back,
+  // and was looked at after that.)
   Attr stays;
   if (!in.object.id.IsNull() && old_name.entry.id == in.object.id &&
-      new_name.entry.id != in.object.id) {
+      !new_name.entry.id.IsNull() && new_name.entry.id != in.object.id) {
     stays = std::exchange(in.object, new_name.entry);
   }
   if (in.object.id.IsNull() || in.object.mode == 0 ||

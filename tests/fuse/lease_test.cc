@@ -139,6 +139,31 @@ TEST_F(LeaseTest, AnAtomicSaveIsRaisedAsItHappenedAndReadOnce) {
   EXPECT_EQ(Look(kRootNode, "f.tmp").node, 0u);
 }
 
+// The host looked when it was back already: nothing is at the other name, in
+// either event. Its watchers are told, and no made-up file's.
+TEST_F(LeaseTest, ARenameThereAndBackIsRaisedOfTheFileItself) {
+  host_.Write("f", "x");
+  const NodeView f = *fs_->tree().Look(Find("f"));
+  const NodeView root = *fs_->tree().Look(kRootNode);
+  std::vector<Event> events(4);
+  for (size_t i = 0; i < events.size(); ++i) {
+    events[i].kind = i % 2 == 0 ? EventKind::kMovedFrom : EventKind::kMovedTo;
+    events[i].sequence = cursor_.sequence + i + 1;
+    events[i].cookie = static_cast<uint32_t>(1 + i / 2);
+    events[i].dir = root.attr.id;
+    events[i].dir_attr = root.attr;
+    const bool here = i == 0 || i == 3;
+    events[i].name = here ? "f" : "t";
+    if (here) events[i].entry = f.attr;
+  }
+  const auto raised = applier_->Apply(cursor_.journal_id, events);
+  ASSERT_EQ(raised.size(), 2u);
+  for (const Injection& in : raised) {
+    EXPECT_EQ(in.kind, InjectionKind::kRename);
+    EXPECT_EQ(in.object.id, f.attr.id) << in.name;
+  }
+}
+
 TEST_F(LeaseTest, AShortLivedFileIsRaisedThoughItIsGone) {
   Names(kRootNode);
   host_.Write("t", "x");
