@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "hostd/journal.h"
+#include "hostd/random.h"
 
 namespace warmfs::hostd {
 
@@ -88,6 +89,15 @@ void Parse(int argc, char** argv, const Choices& system, Options& o) {
   }
 }
 
+void StartLog(const Options& o) {
+  // Standard output may be the protocol's.
+  spdlog::set_default_logger(spdlog::stderr_color_mt("warmfs-hostd"));
+  spdlog::set_level(o.quiet ? spdlog::level::warn
+                            : spdlog::level::from_str(o.log_level));
+}
+
+namespace {
+
 std::string ReadToken(const std::string& path) {
   std::ifstream in(path);
   std::string token;
@@ -102,15 +112,6 @@ std::string ReadToken(const std::string& path) {
   }
   return token;
 }
-
-void StartLog(const Options& o) {
-  // Standard output may be the protocol's.
-  spdlog::set_default_logger(spdlog::stderr_color_mt("warmfs-hostd"));
-  spdlog::set_level(o.quiet ? spdlog::level::warn
-                            : spdlog::level::from_str(o.log_level));
-}
-
-namespace {
 
 ExportOptions ParseExport(const std::string& text) {
   const size_t equals = text.find('=');
@@ -140,8 +141,10 @@ WatcherOptions WatchOptions(const Options& o) {
 
 }  // namespace
 
-void OpenExports(const Options& o, const WatcherMaker& watch,
+void OpenService(const Options& o, const WatcherMaker& watch,
                  Service& service) {
+  service.instance = RandomNumber();
+  if (!o.token_file.empty()) service.token = ReadToken(o.token_file);
   for (const std::string& text : o.exports) {
     ExportOptions options = ParseExport(text);
     for (const auto& other : service.exports) {
@@ -158,6 +161,15 @@ void OpenExports(const Options& o, const WatcherMaker& watch,
     spdlog::info("export '{}' is {} ({})", info.name, directory,
                  info.read_only ? "read only" : "read and write");
     service.exports.push_back(*std::move(exported));
+  }
+}
+
+void ListenOn(const Options& o,
+              absl::FunctionRef<absl::Status(const std::string&)> listen) {
+  for (const std::string& endpoint : o.listen) {
+    absl::Status status = listen(endpoint);
+    if (!status.ok()) Die(status);
+    spdlog::info("listening on {}", endpoint);
   }
 }
 

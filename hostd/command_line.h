@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "hostd/journal.h"
 #include "hostd/service.h"
@@ -52,11 +53,13 @@ struct Choices {
 
 void Parse(int argc, char** argv, const Choices& system, Options& o);
 void StartLog(const Options& o);
-std::string ReadToken(const std::string& path);
-
 using WatcherMaker = std::function<WatcherFactory(const std::string& directory,
                                                   const WatcherOptions&)>;
-void OpenExports(const Options& o, const WatcherMaker& watch, Service& service);
+// Its instance, token and exports.
+void OpenService(const Options& o, const WatcherMaker& watch, Service& service);
+// Calls this for each endpoint that is to be listened on.
+void ListenOn(const Options& o,
+              absl::FunctionRef<absl::Status(const std::string&)> listen);
 
 }  // namespace warmfs::hostd
 

@@ -11,7 +11,7 @@
 #include "absl/time/clock.h"
 #include "hostd/cursors.h"
 #include "hostd/guarded_stream.h"
-#include "hostd/serve_stream.h"
+#include "hostd/wrap_socket.h"
 #include "rpc/wire.h"
 #include "rpc/wire_internal.h"
 #include "schema/linux_abi.h"
@@ -270,8 +270,6 @@ class HostServer final : public wire::Host::Server {
   int logins_ = 0;
 };
 
-}  // namespace
-
 void ServeStream(kj::AsyncIoContext& io, kj::AsyncIoStream& stream,
                  Service& service, bool needs_token) {
   capnp::ReaderOptions limits;
@@ -284,6 +282,18 @@ void ServeStream(kj::AsyncIoContext& io, kj::AsyncIoStream& stream,
       capnp::makeRpcServer(network, kj::heap<HostServer>(service, needs_token));
   rpc.setFlowLimit(kMaxFlowWords);
   network.onDisconnect().wait(io.waitScope);
+}
+
+}  // namespace
+
+void ServeConnection(UniqueFd fd, Service& service, bool needs_token) {
+  try {
+    kj::AsyncIoContext io = kj::setupAsyncIo();
+    auto stream = WrapSocket(io, std::move(fd));
+    ServeStream(io, *stream, service, needs_token);
+  } catch (const kj::Exception& e) {
+    spdlog::warn("a connection ended: {}", e.getDescription().cStr());
+  }
 }
 
 std::shared_ptr<ClientState> Clients::Find(const std::string& client_id) {

@@ -58,7 +58,7 @@ LIBRARIES = (
     Library("Cap'n Proto or KJ", r"^(capnp|kj)/|\.capnp\.h$",
             r"^(capnproto::|warmfs_wire$|capnp|kj)",
             files=("schema/*", "rpc/*", "hostd/service.cc",
-                   "hostd/serve_stream.h", "hostd/*/connection.cc",
+                   "hostd/wrap_socket.h", "hostd/*/wrap_socket.cc",
                    "hostd/guarded_stream.h", "hostd/*_test.cc"),
             never=tuple(f"rpc/{name}.h" for name in (
                 "channel", "remote", "connector", "endpoint", "stats",

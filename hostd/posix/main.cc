@@ -15,7 +15,6 @@
 #include "hostd/posix/inotify_source.h"
 #include "hostd/posix/object_watcher.h"
 #include "hostd/posix/server.h"
-#include "hostd/random.h"
 #include "hostd/service.h"
 
 namespace warmfs::hostd {
@@ -47,11 +46,7 @@ std::unique_ptr<WatchSource> MakeSource(const Options& o,
 }
 
 void Listen(const Options& o, Server& server) {
-  for (const std::string& endpoint : o.listen) {
-    absl::Status status = server.Listen(endpoint);
-    if (!status.ok()) Die(status);
-    spdlog::info("listening on {}", endpoint);
-  }
+  ListenOn(o, [&](const std::string& e) { return server.Listen(e); });
   if (o.control_fd >= 0) server.ListenOnControl(UniqueFd(o.control_fd));
   if (o.stdio) {
     server.ListenOnStreams(UniqueFd(fcntl(0, F_DUPFD_CLOEXEC, 3)),
@@ -82,9 +77,7 @@ int Main(int argc, char** argv) {
   UniqueFd stop = BlockSignals();
   PrepareProcess();
   Service service;
-  service.instance = RandomNumber();
-  if (!o.token_file.empty()) service.token = ReadToken(o.token_file);
-  OpenExports(
+  OpenService(
       o,
       [&o](const std::string& directory, const WatcherOptions& options) {
         return WatchObjects(MakeSource(o, directory), options);

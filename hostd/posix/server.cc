@@ -35,23 +35,6 @@ Server::~Server() {
   // Connections that wait for events end at once, and not when there are some.
   for (const auto& exported : service_.exports) exported->StopWaiting();
   mux_.reset();
-  {
-    absl::MutexLock lock(&mu_);
-    for (Connection& c : connections_) {
-      if (c.fd >= 0) shutdown(c.fd, SHUT_RDWR);
-    }
-  }
-  // The list does not change any more: Run has returned, and threads only mark
-  // their own element.
-  std::list<Connection> rest;
-  {
-    absl::MutexLock lock(&mu_);
-    for (Connection& c : connections_) {
-      mu_.Await(absl::Condition(&c.done));
-    }
-    rest.swap(connections_);
-  }
-  for (Connection& c : rest) c.thread.join();
 }
 
 absl::Status Server::Listen(const std::string& text) {
@@ -104,7 +87,7 @@ void Server::Run() {
     for (size_t i = 0; i < polls.size(); ++i) {
       if (polls[i].revents != 0 && !Ready(watched_[i])) return;
     }
-    Reap();
+    connections_.Reap();
     service_.clients.Sweep(absl::Now());
     for (const auto& exported : service_.exports) exported->Sweep(absl::Now());
   }
@@ -144,37 +127,12 @@ void Server::Accept(const Watched& watched) {
 }
 
 void Server::Start(UniqueFd fd, bool needs_token) {
-  absl::MutexLock lock(&mu_);
-  if (connections_.size() >= kMaxConnections) {
-    spdlog::warn("a connection was refused: there are {} already",
-                 kMaxConnections);
-    return;
-  }
-  Connection& c = connections_.emplace_back();
-  // A descriptor of our own, so that a shutdown never meets a reused number.
   UniqueFd ours(fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
-  c.fd = ours.get();
-  c.thread = std::thread([this, &c, needs_token, fd = std::move(fd),
-                          ours = std::move(ours)]() mutable {
-    ServeConnection(std::move(fd), service_, needs_token);
-    absl::MutexLock lock(&mu_);
-    c.fd = -1;
-    ours.Reset();
-    c.done = true;
-  });
-}
-
-void Server::Reap() {
-  std::list<Connection> done;
-  {
-    absl::MutexLock lock(&mu_);
-    for (auto it = connections_.begin(); it != connections_.end();) {
-      auto next = std::next(it);
-      if (it->done) done.splice(done.end(), connections_, it);
-      it = next;
-    }
-  }
-  for (Connection& c : done) c.thread.join();
+  connections_.Start(
+      [this, needs_token, fd = std::move(fd)]() mutable {
+        ServeConnection(std::move(fd), service_, needs_token);
+      },
+      [ours = std::move(ours)] { shutdown(ours.get(), SHUT_RDWR); });
 }
 
 }  // namespace warmfs::hostd

@@ -1,23 +1,19 @@
 // Where connections come from, and the threads that serve them.
 //
 // One main thread waits for connections, for signals to stop and for time to
-// pass; each connection has a thread of its own (service.h). At most
-// kMaxConnections at a time: a further one is closed at once. Stop shuts every
-// connection down and waits for its thread, so nothing is cut off in the midst
-// of an operation.
+// pass; each connection has a thread of its own (connections.h). Stop shuts
+// every connection down and waits for its thread, so nothing is cut off in the
+// midst of an operation.
 
 #ifndef WARMFS_HOSTD_POSIX_SERVER_H_
 #define WARMFS_HOSTD_POSIX_SERVER_H_
 
-#include <list>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
+#include "hostd/connections.h"
 #include "hostd/service.h"
 #include "rpc/mux.h"
 #include "schema/unique_fd.h"
@@ -26,8 +22,6 @@ namespace warmfs::hostd {
 
 class Server {
  public:
-  static constexpr size_t kMaxConnections = 256;
-
   // `stop_fd` becomes readable when the daemon shall stop (a signalfd).
   Server(Service& service, UniqueFd stop_fd);
   ~Server();
@@ -49,23 +43,15 @@ class Server {
     Source source;
     UniqueFd fd;
   };
-  struct Connection {
-    std::thread thread;
-    int fd = -1;        // guarded by mu_; -1 once it is closed
-    bool done = false;  // guarded by mu_
-  };
-
   // False: the daemon ends.
   bool Ready(const Watched& watched);
   void Accept(const Watched& watched);
   void Start(UniqueFd fd, bool needs_token);
-  void Reap();
 
   Service& service_;
   std::vector<Watched> watched_;
   std::unique_ptr<rpc::Mux> mux_;
-  absl::Mutex mu_;
-  std::list<Connection> connections_ ABSL_GUARDED_BY(mu_);
+  Connections connections_;  // ends first
 };
 
 }  // namespace warmfs::hostd

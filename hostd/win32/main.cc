@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "hostd/command_line.h"
-#include "hostd/random.h"
 #include "hostd/service.h"
 #include "hostd/win32/server.h"
 
@@ -42,15 +41,9 @@ int Main(int argc, char** argv) {
     Die(kExitUsage, "nowhere to wait for clients: give --listen ENDPOINT");
   }
   Service service;
-  service.instance = RandomNumber();
-  if (!o.token_file.empty()) service.token = ReadToken(o.token_file);
-  OpenExports(o, {}, service);
+  OpenService(o, {}, service);
   Server server(service);
-  for (const std::string& endpoint : o.listen) {
-    absl::Status status = server.Listen(endpoint);
-    if (!status.ok()) Die(status);
-    spdlog::info("listening on {}", endpoint);
-  }
+  ListenOn(o, [&](const std::string& e) { return server.Listen(e); });
   running = &server;
   SetConsoleCtrlHandler(OnConsoleEvent, TRUE);
   server.Run();

@@ -17,6 +17,20 @@ namespace {
 constexpr DWORD kSweepMillis = 5000;
 constexpr size_t kMostListeners = WSA_MAXIMUM_WAIT_EVENTS - 1;
 
+class Socket {
+ public:
+  explicit Socket(SOCKET s) : s_(s) {}
+  Socket(Socket&& other) noexcept
+      : s_(std::exchange(other.s_, INVALID_SOCKET)) {}
+  ~Socket() {
+    if (s_ != INVALID_SOCKET) closesocket(s_);
+  }
+  SOCKET get() const { return s_; }
+
+ private:
+  SOCKET s_;
+};
+
 absl::Status SocketError(const std::string& endpoint, const char* what) {
   const int error = WSAGetLastError();
   if (error == WSAEADDRINUSE) {
@@ -74,16 +88,6 @@ Server::Server(Service& service)
 Server::~Server() {
   for (const auto& exported : service_.exports) exported->StopWaiting();
   for (const SOCKET s : listeners_) closesocket(s);
-  std::list<Connection> rest;
-  {
-    absl::MutexLock lock(&mu_);
-    for (Connection& c : connections_) {
-      if (c.socket != INVALID_SOCKET) shutdown(c.socket, SD_BOTH);
-    }
-    for (Connection& c : connections_) mu_.Await(absl::Condition(&c.done));
-    rest.swap(connections_);
-  }
-  for (Connection& c : rest) c.thread.join();
   for (const WSAEVENT event : events_) WSACloseEvent(event);
 }
 
@@ -121,7 +125,7 @@ void Server::Run() {
       WSAResetEvent(events_[i]);
       Accept(listeners_[i - 1]);
     }
-    Reap();
+    connections_.Reap();
     service_.clients.Sweep(absl::Now());
     for (const auto& exported : service_.exports) exported->Sweep(absl::Now());
   }
@@ -139,45 +143,22 @@ void Server::Accept(SOCKET listener) {
     const BOOL on = TRUE;
     setsockopt(s, IPPROTO_TCP, TCP_NODELAY, reinterpret_cast<const char*>(&on),
                sizeof(on));
-    Reap();
-    absl::MutexLock lock(&mu_);
-    if (connections_.size() >= kMaxConnections) {
-      spdlog::warn("a connection was refused: there are {}", kMaxConnections);
-      closesocket(s);
-      continue;
-    }
-    Connection& c = connections_.emplace_back();
-    c.socket = s;
-    c.thread = std::thread([this, &c, s] {
-      // A duplicate, so that the number here never means another socket.
-      WSAPROTOCOL_INFOW info;
-      SOCKET served = INVALID_SOCKET;
-      if (WSADuplicateSocketW(s, GetCurrentProcessId(), &info) == 0) {
-        served = WSASocketW(info.iAddressFamily, info.iSocketType,
-                            info.iProtocol, &info, 0, WSA_FLAG_OVERLAPPED);
-      }
-      if (served != INVALID_SOCKET) {
-        ServeConnection(FromHandle(reinterpret_cast<HANDLE>(served)), service_,
-                        /*needs_token=*/true);
-      }
-      absl::MutexLock done(&mu_);
-      closesocket(std::exchange(c.socket, INVALID_SOCKET));
-      c.done = true;
-    });
+    connections_.Start(
+        [this, s] {
+          // A duplicate, so that the number here never means another socket.
+          WSAPROTOCOL_INFOW info;
+          SOCKET served = INVALID_SOCKET;
+          if (WSADuplicateSocketW(s, GetCurrentProcessId(), &info) == 0) {
+            served = WSASocketW(info.iAddressFamily, info.iSocketType,
+                                info.iProtocol, &info, 0, WSA_FLAG_OVERLAPPED);
+          }
+          if (served != INVALID_SOCKET) {
+            ServeConnection(FromHandle(reinterpret_cast<HANDLE>(served)),
+                            service_, /*needs_token=*/true);
+          }
+        },
+        [socket = Socket(s)] { shutdown(socket.get(), SD_BOTH); });
   }
-}
-
-void Server::Reap() {
-  std::list<Connection> gone;
-  {
-    absl::MutexLock lock(&mu_);
-    for (auto it = connections_.begin(); it != connections_.end();) {
-      const auto next = std::next(it);
-      if (it->done) gone.splice(gone.end(), connections_, it);
-      it = next;
-    }
-  }
-  for (Connection& c : gone) c.thread.join();
 }
 
 }  // namespace warmfs::hostd

@@ -1,6 +1,5 @@
 // Connections on Windows: TCP on loopback, each served by a thread of its own
-// (service.h), at most kMaxConnections at a time: a further one is closed at
-// once.
+// (connections.h).
 //
 // Belongs to one thread; Stop may be called from any.
 
@@ -9,22 +8,17 @@
 
 #include <winsock2.h>
 
-#include <list>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
+#include "hostd/connections.h"
 #include "hostd/service.h"
 
 namespace warmfs::hostd {
 
 class Server {
  public:
-  static constexpr size_t kMaxConnections = 256;
-
   explicit Server(Service& service);
   // Ends all connections, after the operation that each is in.
   ~Server();
@@ -39,21 +33,13 @@ class Server {
   void Stop();
 
  private:
-  struct Connection {
-    std::thread thread;
-    SOCKET socket = INVALID_SOCKET;  // guarded by mu_; invalid once closed
-    bool done = false;               // guarded by mu_
-  };
-
   void Accept(SOCKET listener);
-  void Reap();
 
   Service& service_;
   const WSAEVENT stop_;
   std::vector<SOCKET> listeners_;
   std::vector<WSAEVENT> events_;  // stop_, then one for each listener
-  absl::Mutex mu_;
-  std::list<Connection> connections_ ABSL_GUARDED_BY(mu_);
+  Connections connections_;       // ends first
 };
 
 }  // namespace warmfs::hostd
