@@ -1,5 +1,7 @@
 #include "hostd/attr.h"
 
+#include "hostd/resolve.h"
+
 namespace warmfs::hostd {
 namespace {
 
@@ -19,18 +21,16 @@ bool IsRacy(const Timestamp& ctime, const Timestamp& now) {
   return age < (ctime.nsec == 0 ? kCoarseGranularityNanos : kGranularityNanos);
 }
 
-int AttrReader::ReadReal(int fd, Attr* out) const {
-  return ReadPlain(fd, "", out);
-}
-
 int AttrReader::Read(int fd, Attr* out) const {
-  if (const int error = ReadPlain(fd, "", out)) return error;
+  if (const int error = ReadReal(fd, out)) return error;
   overlay_.Apply(fd, out);
   return 0;
 }
 
 int AttrReader::ReadEntry(int dir, const std::string& name, Attr* out) const {
-  if (const int error = ReadPlain(dir, name, out)) return error;
+  UniqueFd entry;
+  if (const int error = OpenChild(dir, name, &entry)) return error;
+  if (const int error = ReadReal(entry.get(), out)) return error;
   overlay_.ApplyToEntry(dir, name, out);
   return 0;
 }

@@ -1,10 +1,13 @@
 // Attributes of host objects as the client sees them: what the system tells,
 // the identity made from it, the racy flag, and the overlay of owner and mode.
 //
-// Identity (FileId). POSIX: XXH3-128 over file system id, inode and birth time;
-// the file system's id is statfs's f_fsid where it has one, since device
-// numbers may change with each boot, otherwise the device number. Win32: the
-// volume's serial number and the 128-bit file id, in the same way.
+// Identity (FileId). POSIX: XXH3-128 over file system id, inode, birth time and
+// the file handle. File systems give an inode number out again at once, and two
+// births may share a tick of the clock; the handle (exportfs, Linux 2.6.39) has
+// the inode's generation, where there is one. The file system's id is statfs's
+// f_fsid where it has one, since device numbers may change with each boot,
+// otherwise the device number. Win32: the volume's serial number and the
+// 128-bit file id, in the same way.
 //
 // Thread-safe. Functions answer an errno, 0 on success.
 
@@ -38,9 +41,6 @@ class AttrReader {
 
  private:
   struct Volumes;  // the system's: what tells file systems apart
-
-  // `name` empty: of `dir` itself.
-  int ReadPlain(int dir, const std::string& name, Attr* out) const;
 
   const Overlay overlay_;
   const std::unique_ptr<Volumes> volumes_;

@@ -23,7 +23,8 @@ inline constexpr uint32_t kBlockBytes = 128 * 1024;
 inline constexpr size_t kMaxNameBytes = 255;
 
 // Names a host object across renames, and is never reused: on Linux a hash of
-// (file system id, inode, birth time). The zero value names nothing.
+// (file system id, inode, birth time, file handle). The zero value names
+// nothing.
 struct FileId {
   uint64_t hi = 0;
   uint64_t lo = 0;

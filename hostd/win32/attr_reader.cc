@@ -63,21 +63,16 @@ AttrReader::AttrReader(int root, Overlay overlay)
 
 AttrReader::~AttrReader() = default;
 
-int AttrReader::ReadPlain(int dir, const std::string& name, Attr* out) const {
-  if (!name.empty()) {
-    UniqueFd child;
-    if (const int error = OpenChild(dir, name, &child)) return error;
-    return ReadPlain(child.get(), "", out);
-  }
+int AttrReader::ReadReal(int fd, Attr* out) const {
   const Timestamp now = Now();
   FILE_BASIC_INFO basic{};
   FILE_STANDARD_INFO standard{};
   ObjectId id;
   Kind kind;
-  int error = Ask(dir, FileBasicInfo, &basic);
-  if (error == 0) error = Ask(dir, FileStandardInfo, &standard);
-  if (error == 0) error = ReadId(dir, &id);
-  if (error == 0) error = KindOf(dir, &kind);
+  int error = Ask(fd, FileBasicInfo, &basic);
+  if (error == 0) error = Ask(fd, FileStandardInfo, &standard);
+  if (error == 0) error = ReadId(fd, &id);
+  if (error == 0) error = KindOf(fd, &kind);
   if (error != 0) return error;
   const XXH128_hash_t hash = XXH3_128bits(&id, sizeof(id));
   out->id = {hash.high64, hash.low64 | 1};
@@ -93,7 +88,7 @@ int AttrReader::ReadPlain(int dir, const std::string& name, Attr* out) const {
   out->uid = user.uid;
   out->gid = user.gid;
   out->nlink = standard.NumberOfLinks;
-  if (out->nlink > 0 && (standard.DeletePending || IsAside(dir, id)))
+  if (out->nlink > 0 && (standard.DeletePending || IsAside(fd, id)))
     --out->nlink;
   if (kind.directory && out->nlink > 0) out->nlink = 2;
   out->atime = ToTimestamp(basic.LastAccessTime.QuadPart);
@@ -102,7 +97,7 @@ int AttrReader::ReadPlain(int dir, const std::string& name, Attr* out) const {
   out->racy = IsRacy(out->ctime, now);
   if (!kind.link) return 0;
   std::string target;
-  if (ReadTarget(dir, "", &target) == 0) out->size = target.size();
+  if (ReadTarget(fd, "", &target) == 0) out->size = target.size();
   return 0;
 }
 

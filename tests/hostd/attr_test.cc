@@ -52,6 +52,26 @@ TEST_F(AttrTest, IdentityFollowsARenameAndIsNotReused) {
   }
 }
 
+// Looked at after it has lost its name, a file's birth may share its tick with
+// that of the next one of its inode number.
+TEST_F(AttrTest, IdentityIsNotReusedWithinATick) {
+  const std::string path = Host("a");
+  const UniqueFd root(open(root_.c_str(), O_PATH | O_CLOEXEC));
+  const AttrReader attrs(root.get(), Overlay(false, -1));
+  for (int i = 0; i < 1'000; ++i) {
+    Attr first, second;
+    {
+      const UniqueFd fd(open(path.c_str(), O_CREAT | O_CLOEXEC, 0600));
+      ASSERT_EQ(unlink(path.c_str()), 0);
+      ASSERT_EQ(attrs.Read(fd.get(), &first), 0);
+    }
+    const UniqueFd fd(open(path.c_str(), O_CREAT | O_CLOEXEC, 0600));
+    ASSERT_EQ(attrs.Read(fd.get(), &second), 0);
+    ASSERT_NE(first.id, second.id) << "the " << i << "th";
+    ASSERT_EQ(unlink(path.c_str()), 0);
+  }
+}
+
 TEST_F(AttrTest, AFreshFileIsRacyAndThenNot) {
   WriteHost("a", "x");
   const Attr fresh = AttrOf(Host("a"));
