@@ -29,11 +29,12 @@ std::vector<Injection> Applier::Apply(uint64_t journal,
   for (size_t i = 0; i < events.size(); ++i) {
     const Event& event = events[i];
     const bool move = i + 1 < events.size() && IsMove(event, events[i + 1]);
-    AwaitOwnChanges(event);
-    if (move) AwaitOwnChanges(events[i + 1]);
+    const bool quiet = AwaitOwnChanges(event);
+    const bool quiet_there = !move || AwaitOwnChanges(events[i + 1]);
     absl::MutexLock lock(&fs_.apply_mu_);
     cache::Edit edit;
     const Subject first = LookUp(event);
+    if (!quiet) Cross(first);
     const Decision decision = Decide(first.known, event);
     Take(first, decision, move, edit);
     TellKernel(first, decision);
@@ -41,6 +42,7 @@ std::vector<Injection> Applier::Apply(uint64_t journal,
     std::optional<Injection> injection;
     if (move) {
       const Subject second = LookUp(events[++i]);
+      if (!quiet_there) Cross(second);
       const Decision arrival = Decide(second.known, events[i]);
       Take(second, arrival, false, edit);
       TellKernel(second, arrival);
@@ -62,11 +64,18 @@ std::vector<Injection> Applier::Apply(uint64_t journal,
   return raised;
 }
 
-void Applier::AwaitOwnChanges(const Event& event) const {
+bool Applier::AwaitOwnChanges(const Event& event) const {
+  bool quiet = true;
   for (const FileId& id : {event.dir, event.entry.id}) {
     const NodeId node = id.IsNull() ? 0 : fs_.tree_.Find(id);
-    if (node != 0) fs_.tree_.AwaitChanges(node, kPatience);
+    quiet = (node == 0 || fs_.tree_.AwaitChanges(node, kPatience)) && quiet;
   }
+  return quiet;
+}
+
+void Applier::Cross(const Subject& s) const {
+  fs_.tree_.Touch(s.dir_node);
+  fs_.tree_.Touch(s.entry_node);
 }
 
 Applier::Subject Applier::LookUp(const Event& event) {

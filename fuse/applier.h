@@ -12,8 +12,9 @@
 // apply_mu_, one event at a time, so it crosses no answer that is being
 // applied. A change of our own that is under way on the same file or directory
 // is waited for, up to kPatience: its reply tells whether the event is its
-// echo. When it takes longer, the event goes first, and the change's reply then
-// makes the attributes uncertain (Tree::EndChange sees another stamp).
+// echo. When it takes longer, the event goes first and marks what the change is
+// about (Tree::Touch): which of the two is newer is not told, so of the reply
+// neither names nor attributes are believed (change.cc).
 //
 // Belongs to one thread (the follower's).
 
@@ -67,7 +68,9 @@ class Applier {
   // links that it had then, and is not taken for gone with it.
   void RestoreLink(Subject& s);
   static bool ChangesLinks(const Subject& s);
-  void AwaitOwnChanges(const Event& event) const;
+  // False if they are under way all the same.
+  bool AwaitOwnChanges(const Event& event) const;
+  void Cross(const Subject& s) const;
   // `moves`: the name's object is about to be found under another one.
   void Take(const Subject& s, const Decision& d, bool moves, cache::Edit& edit);
   void TakeName(const Subject& s, const Decision& d, bool moves,

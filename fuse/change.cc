@@ -85,10 +85,11 @@ bool FileSystem::KernelHolds(const NodeView& dir, std::string_view name) {
 }
 
 void FileSystem::Removed(const NodeView& dir, std::string_view name,
-                         const Attr& after, bool kept, cache::Edit& edit) {
+                         Stamp begun, const Attr& after, bool kept,
+                         cache::Edit& edit) {
   if (after.id.IsNull()) return;
   const bool known = tree_.Find(after.id) != 0;
-  tree_.Unlink(after.id, dir.node, name, after, kept && known, clock_.Now());
+  tree_.Unlink(dir.node, name, begun, after, kept && known, clock_.Now());
   // An orphan's records go when the kernel forgets it.
   const bool gone = after.nlink == 0 || after.IsDirectory();
   if (gone && !(kept && known)) {
@@ -125,13 +126,16 @@ absl::StatusOr<Entry> FileSystem::Create(rpc::Channel& host,
   const Instant at = clock_.Now();
   absl::MutexLock lock(&apply_mu_);
   cache::Edit edit;
-  edit.PutEntry(view->attr.id, name, reply.entry.id);
+  // One that was there was somebody else's work: look again.
+  if (reply.existed || tree_.ChangedSince(dir, begun)) {
+    DoubtName(*view, name, edit);
+  } else {
+    edit.PutEntry(view->attr.id, name, reply.entry.id);
+  }
   edit.PutAttr(reply.entry);
   if (!target.empty()) edit.PutTarget(reply.entry, target);
   FinishDirChange(dir, begun, reply.dir, edit);
   cache_.Commit(std::move(edit));
-  // One that was there was somebody else's work: look again.
-  if (reply.existed) tree_.ExpireListing(dir);
   const Tree::Bound bound = tree_.Bind(dir, name, reply.entry, at);
   return MakeEntry(bound.node, bound.attr, bound.fresh_at);
 }
@@ -150,8 +154,12 @@ absl::Status FileSystem::Remove(rpc::Channel& host, NodeId dir,
   if (reply.error != 0) return FailDirChange(dir, begun, name, reply.error);
   absl::MutexLock lock(&apply_mu_);
   cache::Edit edit;
-  edit.RemoveEntry(view->attr.id, name);
-  Removed(*view, name, reply.removed, keep, edit);
+  if (tree_.ChangedSince(dir, begun)) {
+    DoubtName(*view, name, edit);
+  } else {
+    edit.RemoveEntry(view->attr.id, name);
+  }
+  Removed(*view, name, begun, reply.removed, keep, edit);
   FinishDirChange(dir, begun, reply.dir, edit);
   cache_.Commit(std::move(edit));
   return absl::OkStatus();
@@ -183,28 +191,52 @@ absl::Status FileSystem::Rename(rpc::Channel& host, NodeId from_dir,
   }
   absl::MutexLock lock(&apply_mu_);
   cache::Edit edit;
-  edit.RemoveEntry(from->attr.id, from_name);
-  if ((flags & RENAME_EXCHANGE) != 0) {
-    tree_.Move(reply.other.id, from_dir, from_name);
-    edit.PutEntry(from->attr.id, from_name, reply.other.id);
-    TakeAttr(reply.other, edit);
-  } else {
-    Removed(*to, to_name, reply.other, request.keep_orphan, edit);
+  const bool exchange = (flags & RENAME_EXCHANGE) != 0;
+  if (!exchange) {
+    Removed(*to, to_name, begun_to, reply.other, request.keep_orphan, edit);
   }
-  tree_.Move(reply.moved.id, to_dir, to_name);
-  edit.PutEntry(to->attr.id, to_name, reply.moved.id);
-  TakeAttr(reply.moved, edit);
+  if (reply.unsettled || tree_.ChangedSince(from_dir, begun) ||
+      tree_.ChangedSince(to_dir, begun_to)) {
+    DoubtName(*from, from_name, edit);
+    DoubtName(*to, to_name, edit);
+  } else {
+    Place(*to, to_name, begun, reply.moved, edit);
+    if (exchange) {
+      Place(*from, from_name, begun, reply.other, edit);
+    } else {
+      edit.RemoveEntry(from->attr.id, from_name);
+    }
+    // The kernel moves what it has at a name, be that outdated: out of the
+    // reach of an invalidation that waits for this call to end.
+    if (reply.moved.id != request.expected ||
+        invalidations_.unsure(from_dir, from_name)) {
+      invalidations_.entry(to_dir, to_name);
+    }
+    if (exchange && invalidations_.unsure(to_dir, to_name)) {
+      invalidations_.entry(from_dir, from_name);
+    }
+  }
   FinishDirChange(from_dir, begun, reply.from_dir, edit);
   if (two) FinishDirChange(to_dir, begun_to, reply.to_dir, edit);
   cache_.Commit(std::move(edit));
   return absl::OkStatus();
 }
 
-void FileSystem::TakeAttr(const Attr& attr, cache::Edit& edit) {
-  // Its ctime changed by our own change, so nothing that was asked for before
-  // is newer.
-  tree_.Apply(attr, tree_.Now(), clock_.Now());
+void FileSystem::Place(const NodeView& dir, std::string_view name, Stamp begun,
+                       const Attr& attr, cache::Edit& edit) {
+  edit.PutEntry(dir.attr.id, name, attr.id);
+  tree_.Move(attr.id, dir.node, name);
+  const NodeId node = tree_.Find(attr.id);
+  if (tree_.ChangedSince(node, begun)) return tree_.ExpireAttr(node);
+  tree_.Apply(attr, begun, clock_.Now());
   edit.PutAttr(attr);
+}
+
+void FileSystem::DoubtName(const NodeView& dir, std::string_view name,
+                           cache::Edit& edit) {
+  edit.SetLease(dir.attr.id, 0);
+  tree_.ExpireListing(dir.node);
+  invalidations_.entry(dir.node, name);
 }
 
 absl::StatusOr<Entry> FileSystem::Link(rpc::Channel& host, NodeId node,
@@ -220,8 +252,9 @@ absl::StatusOr<Entry> FileSystem::Link(rpc::Channel& host, NodeId node,
   if (reply.error != 0) return FailDirChange(dir, begun, name, reply.error);
   absl::MutexLock lock(&apply_mu_);
   cache::Edit edit;
-  edit.PutEntry(view->attr.id, name, reply.entry.id);
-  TakeAttr(reply.entry, edit);
+  const bool crossed = tree_.ChangedSince(dir, begun);
+  Place(*view, name, begun, reply.entry, edit);
+  if (crossed) DoubtName(*view, name, edit);
   FinishDirChange(dir, begun, reply.dir, edit);
   cache_.Commit(std::move(edit));
   const Tree::Bound bound = tree_.Bind(dir, name, reply.entry, clock_.Now());

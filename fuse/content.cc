@@ -100,7 +100,8 @@ absl::Status FileSystem::ReadOnce(rpc::Channel& host, NodeView& file,
     status = Fetch(host, file, index, last, ahead, blocks);
     if (!status.ok()) return status;
   }
-  (hit ? read_hits_ : read_misses_).fetch_add(1, std::memory_order_relaxed);
+  (hit ? counters_.read_hits : counters_.read_misses)
+      .fetch_add(1, std::memory_order_relaxed);
   return absl::OkStatus();
 }
 

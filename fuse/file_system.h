@@ -129,10 +129,7 @@ class FileSystem {
   const FileSystemOptions& options() const { return options_; }
   const Tree& tree() const { return tree_; }
   cache::Cache& cache() { return cache_; }
-  uint64_t read_hits() const { return read_hits_; }  // found in the cache
-  uint64_t read_misses() const { return read_misses_; }
-  uint64_t listings_confirmed() const { return listings_confirmed_; }
-  uint64_t listings_fetched() const { return listings_fetched_; }
+  const FileSystemCounters& counters() const { return counters_; }
 
  private:
   friend class Applier;
@@ -215,11 +212,14 @@ class FileSystem {
                              int error);
   absl::Status FinishNodeChange(const NodeView& node, Stamp begun, int error,
                                 const Change& change);
-  void TakeAttr(const Attr& attr, cache::Edit& edit)
+  void Place(const NodeView& dir, std::string_view name, Stamp begun,
+             const Attr& attr, cache::Edit& edit)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(apply_mu_);
+  void DoubtName(const NodeView& dir, std::string_view name, cache::Edit& edit)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(apply_mu_);
   bool KernelHolds(const NodeView& dir, std::string_view name);
-  void Removed(const NodeView& dir, std::string_view name, const Attr& after,
-               bool kept, cache::Edit& edit)
+  void Removed(const NodeView& dir, std::string_view name, Stamp begun,
+               const Attr& after, bool kept, cache::Edit& edit)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(apply_mu_);
 
   const FileSystemOptions options_;
@@ -239,10 +239,7 @@ class FileSystem {
   absl::Mutex orphans_mu_;
   std::vector<FileId> forgotten_orphans_ ABSL_GUARDED_BY(orphans_mu_);
 
-  std::atomic<uint64_t> read_hits_{0};
-  std::atomic<uint64_t> read_misses_{0};
-  std::atomic<uint64_t> listings_confirmed_{0};
-  std::atomic<uint64_t> listings_fetched_{0};
+  FileSystemCounters counters_;
 };
 
 }  // namespace warmfs::fuse

@@ -4,6 +4,7 @@
 #ifndef WARMFS_FUSE_FILE_SYSTEM_OPTIONS_H_
 #define WARMFS_FUSE_FILE_SYSTEM_OPTIONS_H_
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <string_view>
@@ -28,11 +29,22 @@ struct Invalidations {
   std::function<void(NodeId)> attr = [](NodeId) {};
   std::function<void(NodeId, std::string_view)> entry = [](NodeId,
                                                            std::string_view) {};
+  // Whether the kernel may have at the name what it was not told last: it is
+  // being told, or the injector is at work there.
+  std::function<bool(NodeId, std::string_view)> unsure =
+      [](NodeId, std::string_view) { return false; };
   // After what was dropped before.
   std::function<void(std::vector<Injection>)> raise =
       [](std::vector<Injection>) {};
   // What the kernel is told without being asked, and without need.
   std::function<void(const Ahead&)> ahead = [](const Ahead&) {};
+};
+
+struct FileSystemCounters {
+  std::atomic<uint64_t> read_hits{0};  // found in the cache
+  std::atomic<uint64_t> read_misses{0};
+  std::atomic<uint64_t> listings_confirmed{0};
+  std::atomic<uint64_t> listings_fetched{0};
 };
 
 struct FileSystemOptions {

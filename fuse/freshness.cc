@@ -146,7 +146,7 @@ absl::Status FileSystem::StoreListing(rpc::Channel& host, Listing& listing,
     const uint64_t journal = journal_.load(std::memory_order_relaxed);
     if (page.leased && page.pos.journal_id == journal) listing.lease = journal;
     if (page.unchanged) {
-      listings_confirmed_.fetch_add(1, std::memory_order_relaxed);
+      counters_.listings_confirmed.fetch_add(1, std::memory_order_relaxed);
       InvalidatePages(
           dir, tree_.ConfirmListing(dir, page.dir, listing.asked, listing.at,
                                     listing.lease != 0));
@@ -156,7 +156,7 @@ absl::Status FileSystem::StoreListing(rpc::Channel& host, Listing& listing,
       return absl::OkStatus();
     }
     if (tree_.IsLate(dir, listing.asked)) return absl::AbortedError("late");
-    listings_fetched_.fetch_add(1, std::memory_order_relaxed);
+    counters_.listings_fetched.fetch_add(1, std::memory_order_relaxed);
     if (listing.dir.kernel_keeps_names) {
       listing.diff.emplace(cache_, page.dir.id);
     }

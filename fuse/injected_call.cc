@@ -128,6 +128,7 @@ void InjectedCall::PlanNames() {
 
 void InjectedCall::InvalidateBefore(const Invalidate& entry) {
   InjectedNames names(fs_);
+  begun_ = fs_.tree().Now();
   for (const PlannedName& step : plan_->steps()) {
     // What is not there by now, the kernel holds as it was or asks for.
     const auto truth = names.Truth(step.dir, step.name);
@@ -148,7 +149,8 @@ void InjectedCall::InvalidateAfter(const Invalidate& entry) {
   InjectedNames names(fs_);
   for (const PlannedName& name : plan_->names()) {
     if (name.dir == kHiddenNode) continue;
-    if (names.Truth(name.dir, name.name) != name.after.id) {
+    if (names.Truth(name.dir, name.name) != name.after.id ||
+        fs_.tree().ChangedSince(name.dir, begun_)) {
       entry(name.dir, name.name);
     }
   }

@@ -9,7 +9,13 @@
 // The kernel must be left with no wrong name. Before the call a name at which
 // the kernel may hold another object is invalidated, so that it asks and hears
 // of the plan; after it every name is whose truth is not what the call left
-// there. All else that the kernel is told by a plan it is told for no time.
+// there. In between somebody may have changed a name that the kernel did not
+// have to ask for again, and the call then moved or linked what it found there:
+// so when anything changed in a directory, all its names in the plan are
+// invalidated. An application's rename may move what a call left at the old
+// name, before that is invalidated: FileSystem::Rename sees to it
+// (Invalidations::unsure). All else that the kernel is told by a plan it is
+// told for no time.
 //
 // A directory has one dentry, and the kernel moves it to where it is looked up;
 // it does not wait for the locks that takes, but gives ESTALE. So a directory
@@ -64,6 +70,7 @@ class InjectedCall {
   FileSystem& fs_;
   Injection in_;
   std::shared_ptr<InjectionPlan> plan_;
+  Stamp begun_ = 0;  // before the kernel was made to ask
   std::string path_, to_path_;
 };
 

@@ -94,4 +94,15 @@ std::shared_ptr<const InjectionPlan> InjectionPlans::Of(pid_t thread) const {
   return nullptr;
 }
 
+bool InjectionPlans::Have(NodeId dir, std::string_view name) const {
+  for (const Slot& slot : slots_) {
+    if (slot.thread == 0) continue;
+    absl::MutexLock lock(&slot.mu);
+    if (slot.plan != nullptr && slot.plan->Find(dir, name) != nullptr) {
+      return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace warmfs::fuse

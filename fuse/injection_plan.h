@@ -86,8 +86,10 @@ class InjectionPlans {
   void Show(std::shared_ptr<const InjectionPlan> plan);
   void TakeBack();
 
-  // By a worker. Costs a few loads when there is none.
+  // By a worker. Both cost a few loads when there is none.
   std::shared_ptr<const InjectionPlan> Of(pid_t thread) const;
+  // Some hand is about to change this name in the kernel, or has.
+  bool Have(NodeId dir, std::string_view name) const;
 
  private:
   struct Slot {

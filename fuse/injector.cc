@@ -120,8 +120,8 @@ std::optional<int> Injector::Perform(MountView& view,
   call.InvalidateBefore(invalidate_entry_);
   plans_.Show(call.plan());
   const int error = call.Perform(root);
-  plans_.TakeBack();
   call.InvalidateAfter(invalidate_entry_);
+  plans_.TakeBack();
   return error;
 }
 

@@ -74,6 +74,11 @@ absl::StatusOr<std::unique_ptr<Mount>> Mount::Start(MountOptions options) {
        .attr = [m](NodeId node) { m->notifier_->Attr(node); },
        .entry = [m](NodeId dir,
                     std::string_view name) { m->notifier_->Entry(dir, name); },
+       .unsure =
+           [m](NodeId dir, std::string_view name) {
+             return m->notifier_->Pending(dir, name) ||
+                    m->session_->plans().Have(dir, name);
+           },
        .raise =
            [m](std::vector<Injection> injections) {
              m->Raise(std::move(injections));

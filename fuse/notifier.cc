@@ -31,6 +31,13 @@ void Notifier::Entry(NodeId dir, std::string_view name) {
   queue_.entries.emplace(dir, name);
 }
 
+bool Notifier::Pending(NodeId dir, std::string_view name) const {
+  absl::MutexLock lock(&mu_);
+  const Name entry(dir, name);
+  return queue_.entries.contains(entry) ||
+         (sending_ != nullptr && sending_->entries.contains(entry));
+}
+
 void Notifier::After(std::function<void()> then) {
   absl::MutexLock lock(&mu_);
   queue_.then.push_back(std::move(then));
@@ -58,25 +65,27 @@ size_t Notifier::queued() const {
 
 void Notifier::Loop() {
   while (true) {
-    Queue batch;
+    std::shared_ptr<const Queue> batch;
     bool steps = false;
     {
       absl::MutexLock lock(&mu_);
-      mu_.Await(absl::Condition(this, &Notifier::Pending));
+      sending_ = nullptr;
+      mu_.Await(absl::Condition(this, &Notifier::HasWork));
       if (stop_) return;
-      std::swap(batch, queue_);
+      batch = sending_ =
+          std::make_shared<const Queue>(std::exchange(queue_, Queue()));
       steps = std::exchange(steps_, false);
-      sent_ += batch.size();
+      sent_ += batch->size();
     }
     // Names last: the kernel ignores attributes in replies to what it asked
     // before it was told to drop some, and who looks a name up again is to
     // learn them.
-    for (NodeId node : batch.pages) kernel_.pages(node);
-    for (NodeId node : batch.attrs) {
-      if (!batch.pages.contains(node)) kernel_.attr(node);
+    for (NodeId node : batch->pages) kernel_.pages(node);
+    for (NodeId node : batch->attrs) {
+      if (!batch->pages.contains(node)) kernel_.attr(node);
     }
-    for (const auto& [dir, name] : batch.entries) kernel_.entry(dir, name);
-    for (const auto& then : batch.then) then();
+    for (const auto& [dir, name] : batch->entries) kernel_.entry(dir, name);
+    for (const auto& then : batch->then) then();
     if (steps && kernel_.step()) WakeForSteps();
   }
 }

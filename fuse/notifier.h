@@ -17,6 +17,7 @@
 #define WARMFS_FUSE_NOTIFIER_H_
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -50,6 +51,8 @@ class Notifier {
   void Pages(NodeId node);
   void Attr(NodeId node);
   void Entry(NodeId dir, std::string_view name);
+  // The name is queued, or being sent.
+  bool Pending(NodeId dir, std::string_view name) const;
   // Calls this on the notifier's thread once all that was queued before is
   // sent.
   void After(std::function<void()> then);
@@ -73,7 +76,7 @@ class Notifier {
   };
 
   void Loop();
-  bool Pending() const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+  bool HasWork() const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
     return stop_ || steps_ || queue_.size() > 0 || !queue_.then.empty();
   }
   bool HasRoom() const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
@@ -83,6 +86,8 @@ class Notifier {
   const Kernel kernel_;
   mutable absl::Mutex mu_;
   Queue queue_ ABSL_GUARDED_BY(mu_);
+  // What the thread is at.
+  std::shared_ptr<const Queue> sending_ ABSL_GUARDED_BY(mu_);
   uint64_t sent_ ABSL_GUARDED_BY(mu_) = 0;
   bool steps_ ABSL_GUARDED_BY(mu_) = false;
   bool stop_ ABSL_GUARDED_BY(mu_) = false;

@@ -374,11 +374,12 @@ void Tree::Move(const FileId& id, NodeId parent, std::string_view name) {
   if (Node* n = GetById(id)) Place(*n, parent, name);
 }
 
-void Tree::Unlink(const FileId& id, NodeId parent, std::string_view name,
+void Tree::Unlink(NodeId parent, std::string_view name, Stamp begun,
                   const Attr& after, bool kept, Instant at) {
   absl::MutexLock lock(&mu_);
-  Node* n = GetById(id);
+  Node* n = GetById(after.id);
   if (n == nullptr) return;
+  if (n->changed > begun) n->attr_uncertain = true;
   n->attr = after;
   n->attr_at = at;
   n->changed = ++stamp_;

@@ -173,8 +173,9 @@ class Tree {
   // The host refused, so nothing has changed.
   void CancelChange(NodeId node);
   void Move(const FileId& id, NodeId parent, std::string_view name);
-  // A name of the object was removed by us. `kept`: the host keeps an orphan.
-  void Unlink(const FileId& id, NodeId parent, std::string_view name,
+  // A name of the object was removed by us, by a change of `parent`. `kept`:
+  // the host keeps an orphan.
+  void Unlink(NodeId parent, std::string_view name, Stamp begun,
               const Attr& after, bool kept, Instant at);
 
   // --- leases and events ---
@@ -194,8 +195,8 @@ class Tree {
   // Has a change or an event been applied to the node since that stamp?
   bool ChangedSince(NodeId node, Stamp asked) const;
   // Waits until no change of our own is under way on the node, at most so long;
-  // its reply tells whether an event is its echo.
-  void AwaitChanges(NodeId node, absl::Duration limit) const;
+  // its reply tells whether an event is its echo. False if one still is.
+  bool AwaitChanges(NodeId node, absl::Duration limit) const;
 
   uint64_t leases() const;
   uint64_t size() const;

@@ -78,13 +78,13 @@ bool Tree::ChangedSince(NodeId node, Stamp asked) const {
   return n != nullptr && n->changed > asked;
 }
 
-void Tree::AwaitChanges(NodeId node, absl::Duration limit) const {
+bool Tree::AwaitChanges(NodeId node, absl::Duration limit) const {
   absl::MutexLock lock(&mu_);
   const auto quiet = [this, node]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
     const Node* n = Get(node);
     return n == nullptr || n->changes_under_way == 0;
   };
-  mu_.AwaitWithTimeout(absl::Condition(&quiet), limit);
+  return mu_.AwaitWithTimeout(absl::Condition(&quiet), limit);
 }
 
 uint64_t Tree::leases() const {

@@ -17,8 +17,10 @@
 //    microsecond: its position is outside of the span.
 //  - A change by somebody else of the same kind, in the same place, within the
 //    span: is taken for the client's. The kernel itself may make one event of
-//    two that are alike and adjacent. That is why events carry states: a client
-//    compares the state of its own events as well.
+//    two that are alike and adjacent. That is why the span ends before the
+//    reply's attributes and names are looked at, which have such a change
+//    (own_work.h), and why events carry states: a client compares the state of
+//    its own events as well.
 //  - A late close: a descriptor that is kept for the client (a writer) closes
 //    under a claim of its own where a client lets go of it.
 //

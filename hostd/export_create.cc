@@ -58,7 +58,6 @@ void Adopt(const Tree& tree, const CreateRequest& request, Node* entry) {
   }
   if (wanted.Empty()) return;
   ChangeOwnership(tree.attrs(), entry->fd.get(), wanted);
-  tree.attrs().Read(entry->fd.get(), &entry->attr);
 }
 
 // Is what is there what a request before this one would have made?
@@ -133,10 +132,15 @@ CreateReply Export::Create(ClientState& client,
   }
   if (error != 0) return Failed<CreateReply>(error);
   if (!reply.existed) Adopt(tree_, request, &entry);
-  reply.entry = entry.attr;
+  own.End();
+  reply.entry = ChangeOf(entry).after;
   reply.dir = ChangeOf(dir);
-  if (made && entry.attr.IsRegular() && tree_.NeedsWriter(request.mode)) {
+  if (!made || !entry.attr.IsRegular()) return reply;
+  if (tree_.NeedsWriter(request.mode)) {
     KeepWriter(watcher_.get(), client, entry.attr.id, std::move(entry.fd));
+  } else {
+    CloseWriter(watcher_.get(), client, {entry.attr.id, std::move(entry.fd)},
+                request.name);
   }
   return reply;
 }
@@ -160,6 +164,7 @@ LinkReply Export::Link(ClientState& client, const LinkRequest& request) const {
     return Failed<LinkReply>(error);
   }
   const int made = error;
+  own.End();
   error = tree_.FindEntry(dir.fd.get(), name, &entry);
   if (error == 0 && entry.attr.id != node.attr.id) {
     error = made == 0 ? kESTALE : made;

@@ -80,6 +80,20 @@ Claim ClaimOf(const RenameState& s) {
   return claim;
 }
 
+// Are the names as this rename makes them?
+bool IsSettled(const Tree& tree, const RenameRequest& request,
+               const RenameState& s) {
+  const auto at = [&](const Node& dir, const std::string& name) {
+    Node node;
+    tree.FindEntry(dir.fd.get(), name, &node);
+    return node.attr.id;
+  };
+  const bool exchanged = request.flags == kRENAME_EXCHANGE;
+  const FileId old = exchanged ? s.other.attr.id : FileId();
+  return at(s.to_dir, s.to_name) == s.moved.attr.id &&
+         at(s.from_dir, s.from_name) == old;
+}
+
 // What is replaced is to be reached by its FileId.
 bool KeepsOther(const RenameRequest& request, const RenameState& s) {
   return request.keep_orphan && s.has_other &&
@@ -106,6 +120,7 @@ RemoveReply Export::Remove(ClientState& client,
   if (error == 0) error = RemoveEntry(dir.fd.get(), name, request.directory);
   const bool gone = error == kENOENT && request.retry;
   if (error != 0 && !gone) return Failed<RemoveReply>(error);
+  own.End();
   reply.dir = ChangeOf(dir);
   if (gone) return reply;
   reply.removed = ChangeOf(entry).after;
@@ -133,11 +148,12 @@ RenameReply Export::Rename(ClientState& client,
                         s.to_name, request.flags);
   }
   if (error != 0) return Failed<RenameReply>(error);
+  own.End();
   RenameReply reply;
+  reply.unsettled = !IsSettled(tree_, request, s);
   reply.moved = ChangeOf(s.moved).after;
   reply.from_dir = ChangeOf(s.from_dir);
   reply.to_dir = ChangeOf(s.to_dir);
-  // Two links of one file: rename(2) leaves both.
   if (!s.has_other || s.other.attr.id == s.moved.attr.id) return reply;
   reply.other = ChangeOf(s.other).after;
   if (KeepsOther(request, s)) {

@@ -109,6 +109,8 @@ ChangeReply Export::SetAttr(ClientState& client,
   }
   if (error == 0) error = ChangeTimes(fd, request);
   if (error != 0) return Failed<ChangeReply>(error);
+  writable.Reset();
+  own.End();
   ChangeReply reply;
   reply.node = ChangeOf(node);
   return reply;
@@ -149,6 +151,7 @@ ChangeReply Export::SetXattr(ClientState& client,
   if (error == 0) own.BeginOn(node.attr.id, request.node.path);
   if (error == 0) error = WriteXattr(node.fd.get(), request);
   if (error != 0) return Failed<ChangeReply>(error);
+  own.End();
   ChangeReply reply;
   reply.node = ChangeOf(node);
   return reply;

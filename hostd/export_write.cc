@@ -101,6 +101,8 @@ WriteReply Export::Write(ClientState& client,
                     : WriteAt(fd.get(), request.offset + skip, data, &done);
   if (reply.error != 0) return reply;
   reply.written = static_cast<uint32_t>(done + skip);
+  fd.Reset();
+  own.End();
   reply.node = ChangeOf(node);
   return reply;
 }
@@ -121,6 +123,8 @@ ChangeReply Export::Allocate(ClientState& client,
   own.BeginOn(node.attr.id, request.node.path);
   error = AllocateRange(fd.get(), request.mode, request.offset, request.length);
   if (error != 0) return Failed<ChangeReply>(error);
+  fd.Reset();
+  own.End();
   ChangeReply reply;
   reply.node = ChangeOf(node);
   return reply;
@@ -150,7 +154,10 @@ CopyReply Export::Copy(ClientState& client, const CopyRequest& request) const {
   CopyReply reply;
   reply.error = CopyRange(in.get(), request.from_offset, out.get(),
                           request.to_offset, length, &reply.copied);
-  if (reply.error == 0) reply.to = ChangeOf(to);
+  if (reply.error != 0) return reply;
+  out.Reset();
+  own.End();
+  reply.to = ChangeOf(to);
   return reply;
 }
 

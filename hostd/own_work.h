@@ -1,9 +1,13 @@
 // The claim on what one change of a client makes the host tell (claims.h), for
 // the length of a scope.
 //
-// Declared before the descriptors of the operation: so it ends after they were
-// closed, which is an event as well. Thread-compatible; the watcher outlives
-// it.
+// It ends after the descriptors of the operation are closed, which is an event
+// as well, and before the reply's attributes and names are looked at. So what
+// somebody else does meanwhile is in the reply if it is taken for the client's,
+// and otherwise has an event that is not. An operation that fails leaves the
+// end to the destructor: declared before the descriptors, it comes after them.
+//
+// Thread-compatible; the watcher outlives it.
 
 #ifndef WARMFS_HOSTD_OWN_WORK_H_
 #define WARMFS_HOSTD_OWN_WORK_H_
@@ -23,9 +27,7 @@ class OwnWork {
   OwnWork(Watcher* watcher, const ClientState& client)
       : watcher_(watcher), client_(client) {}
   OwnWork(const OwnWork&) = delete;
-  ~OwnWork() {
-    if (ticket_) watcher_->claims().End(*ticket_);
-  }
+  ~OwnWork() { End(); }
 
   // Once, before the first system call that changes something.
   void Begin(Claim claim) {
@@ -42,6 +44,10 @@ class OwnWork {
     claim.opened_as = path.substr(path.rfind('/') + 1);
     Begin(std::move(claim));
   }
+  void End() {
+    if (ticket_) watcher_->claims().End(*ticket_);
+    ticket_.reset();
+  }
 
  private:
   Watcher* const watcher_;
@@ -49,13 +55,19 @@ class OwnWork {
   std::optional<Claims::Ticket> ticket_;
 };
 
-// Keeps a writer for the client. The one that goes for it is closed under a
-// claim of its own.
+// Closes a writer under a claim of its own.
+inline void CloseWriter(Watcher* watcher, const ClientState& client,
+                        FdShelf::Gone writer, std::string_view path = "") {
+  if (!writer.fd) return;
+  OwnWork own(watcher, client);
+  own.BeginOn(writer.id, path, KindBit(EventKind::kClosedWrite));
+  writer.fd.Reset();
+}
+
+// Keeps a writer for the client, and closes the one that goes for it.
 inline void KeepWriter(Watcher* watcher, ClientState& client, const FileId& id,
                        UniqueFd fd) {
-  OwnWork own(watcher, client);
-  const FdShelf::Gone gone = client.KeepWriter(id, std::move(fd));
-  if (gone.fd) own.BeginOn(gone.id, "", KindBit(EventKind::kClosedWrite));
+  CloseWriter(watcher, client, client.KeepWriter(id, std::move(fd)));
 }
 
 }  // namespace warmfs::hostd

@@ -188,6 +188,7 @@ void Encode(const RenameReply& in, E::RenameResults::Builder out) {
   Encode(in.other, out.initOther());
   Encode(in.from_dir, out.initFromDir());
   Encode(in.to_dir, out.initToDir());
+  out.setUnsettled(in.unsettled);
 }
 void Decode(E::RenameResults::Reader in, RenameReply& out) {
   Decode(in.getStatus(), out);
@@ -195,6 +196,7 @@ void Decode(E::RenameResults::Reader in, RenameReply& out) {
   Decode(in.getOther(), out.other);
   Decode(in.getFromDir(), out.from_dir);
   Decode(in.getToDir(), out.to_dir);
+  out.unsettled = in.getUnsettled();
 }
 
 void Encode(const WriteRequest& in, E::WriteParams::Builder out) {

@@ -92,9 +92,13 @@ struct RenameRequest {
   bool retry = false;
 };
 // `other`: what was replaced (attributes after) or exchanged; null id if none.
+// `unsettled`: the names are not what this rename makes them, since somebody
+// else changed one in the same moment, or since both are links of one file,
+// which rename(2) leaves alone. Then both names are to be looked at again.
 struct RenameReply : Reply {
   Attr moved;
   Attr other;
+  bool unsettled = false;
   Change from_dir;
   Change to_dir;
 };

@@ -201,7 +201,8 @@ interface Export {
       -> (status :Status, removed :Attr, dir :Change);
   rename @13 (fromDir :NodeRef, fromName :Data, toDir :NodeRef, toName :Data, flags :UInt32,
       expected :NodeRef, keepOrphan :Bool, retry :Bool)
-      -> (status :Status, moved :Attr, other :Attr, fromDir :Change, toDir :Change);
+      -> (status :Status, moved :Attr, other :Attr, fromDir :Change, toDir :Change,
+          unsettled :Bool);
   write @14 (node :NodeRef, offset :UInt64, data :Data, append :Bool, retry :Bool)
       -> (status :Status, written :UInt32, node :Change);
   allocate @15 (node :NodeRef, mode :Int32, offset :UInt64, length :UInt64)

@@ -51,8 +51,8 @@ TEST_F(ContentTest, WarmReadsAskNothing) {
   const uint64_t before = remote_->stats().TotalCalls();
   for (int i = 0; i < 10; ++i) Read(f, 30'000 * i, 30'000);
   EXPECT_EQ(remote_->stats().TotalCalls(), before);
-  EXPECT_EQ(fs_->read_misses(), 1u);
-  EXPECT_EQ(fs_->read_hits(), 10u);
+  EXPECT_EQ(fs_->counters().read_misses, 1u);
+  EXPECT_EQ(fs_->counters().read_hits, 10u);
   Expire();
   EXPECT_TRUE(Read(f) == Pattern(300'000));
   EXPECT_EQ(Calls(Method::kRead), 1u) << "only the listing is checked";
@@ -66,7 +66,7 @@ TEST_F(ContentTest, TheCacheOutlivesTheMount) {
   const uint64_t bytes = remote_->stats().bytes_read;
   EXPECT_TRUE(Read(Find("f")) == Pattern(300'000));
   EXPECT_EQ(remote_->stats().bytes_read, bytes);
-  EXPECT_EQ(fs_->listings_confirmed(), 1u);
+  EXPECT_EQ(fs_->counters().listings_confirmed, 1u);
 }
 
 TEST_F(ContentTest, OnlyTheBlocksThatChangedAreSent) {

@@ -29,8 +29,8 @@ TEST_F(FreshnessTest, AnAnswerIsBelievedUntilItsTimeAndNotLonger) {
   clock_.Step(absl::Nanoseconds(1));
   EXPECT_EQ(Look(kRootNode, "f").valid_for, kTtl);
   EXPECT_EQ(Calls(Method::kList), 2u);
-  EXPECT_EQ(fs_->listings_confirmed(), 1u) << "by its digest alone";
-  EXPECT_EQ(fs_->listings_fetched(), 1u);
+  EXPECT_EQ(fs_->counters().listings_confirmed, 1u) << "by its digest alone";
+  EXPECT_EQ(fs_->counters().listings_fetched, 1u);
 }
 
 TEST_F(FreshnessTest, AChangeOnTheHostIsSeenAfterTheTtl) {

@@ -45,6 +45,10 @@ Invalidations FileSystemTest::Recorder() {
                 absl::MutexLock lock(&mu_);
                 entries_.emplace_back(dir, name);
               },
+          .unsure =
+              [this](NodeId dir, std::string_view name) {
+                return unsure_.contains({dir, std::string(name)});
+              },
           .raise =
               [this](std::vector<Injection> injections) {
                 absl::MutexLock lock(&mu_);

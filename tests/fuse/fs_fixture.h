@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -68,6 +69,8 @@ class FileSystemTest : public testing::Test {
   std::unique_ptr<rpc::Channel> channel_;
   std::unique_ptr<cache::Cache> cache_;
   std::unique_ptr<FileSystem> fs_;
+  // At which names the kernel may have something outdated.
+  std::set<std::pair<NodeId, std::string>> unsure_;
 
  private:
   Invalidations Recorder();

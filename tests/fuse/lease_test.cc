@@ -1,5 +1,5 @@
 // Leases and the journal: what is answered without a message, what an event
-// drops, and each race between events, replies and changes of our own.
+// drops, and what is kept over restarts and epochs.
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -236,74 +236,6 @@ TEST_F(LeaseTest, AReplyThatOvertookAnEventIsRaisedOnceAndDropsNothing) {
   TakePages();
   EXPECT_THAT(TakeIn(), testing::Each(testing::HasSubstr(" f")));
   EXPECT_THAT(TakeEntries(), IsEmpty());
-}
-
-class LeaseRace : public LeaseTest {
- protected:
-  rpc::Proxy proxy_{dir_ / "proxy", host_.endpoint()};
-  rpc::RemoteOptions Held() {
-    return host_.RemoteOptionsFor(proxy_.endpoint());
-  }
-};
-
-// The host has listed the directory; then a file is made, and its event comes
-// before the listing does.
-TEST_F(LeaseRace, AListingFromBeforeAnEventIsAskedForAgain) {
-  host_.MakeDir("d");
-  const NodeId dir = Find("d");
-  HeldQuestion question(proxy_, Held(), [&](rpc::Channel& channel) {
-    auto entry = fs_->Lookup(channel, dir, "f");
-    EXPECT_TRUE(entry.ok() && entry->node != 0) << "the old listing was taken";
-  });
-  host_.Write("d/f", "x");
-  TakeIn();
-  question.Finish();
-  EXPECT_EQ(question.Calls(Method::kList), 2u);
-  EXPECT_THAT(Names(dir), ElementsAre("f"));
-}
-
-// The host has read the file; then it is rewritten, and the event comes first.
-TEST_F(LeaseRace, AReadFromBeforeAnEventIsNotKept) {
-  host_.Write("f", "old");
-  const NodeId file = Find("f");
-  HeldQuestion question(proxy_, Held(), [&](rpc::Channel& channel) {
-    std::string out;
-    EXPECT_TRUE(fs_->Read(channel, file, 0, 100, out).ok());
-  });
-  host_.Write("f", "new");
-  TakeIn();
-  question.Finish();
-  EXPECT_EQ(Read(file), "new");
-}
-
-// Our own write is carried out and answered; before the answer arrives somebody
-// on the host writes too, and that event comes in.
-TEST_F(LeaseRace, AWriteWhoseReplyComesAfterANewerEventDoesNotUndoIt) {
-  host_.Write("f", "start");
-  const NodeId file = Find("f");
-  Read(file);
-  HeldQuestion question(proxy_, Held(), [&](rpc::Channel& channel) {
-    EXPECT_TRUE(fs_->Write(channel, file, 0, "S", false).ok());
-  });
-  host_.Write("f", "host was here");
-  TakeIn();
-  question.Finish();
-  EXPECT_EQ(GetAttr(file).size, 13u);
-  EXPECT_EQ(Read(file), "host was here");
-}
-
-TEST_F(LeaseRace, ACreateWhoseReplyComesAfterItsRemovalByTheHostIsUndone) {
-  Names(kRootNode);
-  HeldQuestion question(proxy_, Held(), [&](rpc::Channel& channel) {
-    EXPECT_TRUE(fs_->Create(channel, {geteuid(), getegid()}, kRootNode, "f",
-                            S_IFREG | 0644, "", true)
-                    .ok());
-  });
-  host_.Remove("f");
-  TakeIn();
-  question.Finish();
-  TakeIn();
-  EXPECT_EQ(Look(kRootNode, "f").node, 0u);
 }
 
 // --- epochs and restarts ---

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 #include <set>
 
@@ -12,7 +13,11 @@
 namespace warmfs::fuse {
 namespace {
 
+using testing::Contains;
 using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::IsSupersetOf;
+using testing::Pair;
 using testing::UnorderedElementsAre;
 
 class NamesTest : public FileSystemTest {
@@ -225,6 +230,51 @@ TEST_F(NamesTest, AnExchangeIsKnownToo) {
   EXPECT_EQ(Find("a"), b);
   EXPECT_EQ(Find("b"), a);
   EXPECT_EQ(PathOf(a), "b");
+}
+
+// On the host both names are links of one file by now, which rename(2) leaves.
+TEST_F(NamesTest, ARenameThatTheHostHasNothingToDoForIsSeenAsSuch) {
+  host_.Write("a", "1");
+  host_.Write("b", "2");
+  const NodeId a = Find("a");
+  Find("b");
+  host_.Remove("b");
+  std::filesystem::create_hard_link(host_ / "a", host_ / "b");
+  TakeEntries();
+  ASSERT_TRUE(fs_->Rename(*channel_, kRootNode, "a", kRootNode, "b", 0).ok());
+  EXPECT_EQ(Look(kRootNode, "a").node, a);
+  EXPECT_EQ(Look(kRootNode, "b").node, a);
+  // The kernel takes "a" to be gone, and "b" to be what "a" was.
+  EXPECT_THAT(TakeEntries(),
+              IsSupersetOf({Pair(kRootNode, "a"), Pair(kRootNode, "b")}));
+}
+
+TEST_F(NamesTest, ARenameMovesWhatTheKernelHasAndThatIsTold) {
+  host_.Write("a", "old");
+  Find("a");
+  const auto rename = [&](std::string_view from, std::string_view to,
+                          uint32_t flags) {
+    TakeEntries();
+    ASSERT_TRUE(
+        fs_->Rename(*channel_, kRootNode, from, kRootNode, to, flags).ok());
+  };
+  rename("a", "b", 0);
+  EXPECT_THAT(TakeEntries(), IsEmpty()) << "all is as the kernel has it";
+  // It moves the old file to "c".
+  host_.Write("new", "new");
+  host_.Rename("new", "b");
+  rename("b", "c", 0);
+  EXPECT_THAT(TakeEntries(), Contains(Pair(kRootNode, "c")));
+  EXPECT_EQ(Read(Find("c")), "new");
+  // It is being told of another file at "c", or a hand is at work there.
+  unsure_ = {{kRootNode, "c"}};
+  rename("c", "d", 0);
+  EXPECT_THAT(TakeEntries(), ElementsAre(Pair(kRootNode, "d")));
+  host_.Write("c", "");
+  Expire();
+  Find("c");
+  rename("d", "c", RENAME_EXCHANGE);
+  EXPECT_THAT(TakeEntries(), ElementsAre(Pair(kRootNode, "d")));
 }
 
 // Somebody else changed the directory too: what our own change tells shows it.

@@ -182,7 +182,7 @@ TEST_F(TreeRaceTest, AChangeOfAForgottenNodeMakesEarlierListingsLate) {
 TEST_F(TreeRaceTest, AnUnlinkedNodeIsNotBroughtBackByALateListing) {
   const Stamp asked = tree_.Now();
   const Stamp begun = tree_.BeginChange(kRootNode);
-  tree_.Unlink(FileAttr(2).id, kRootNode, "f", FileAttr(2, 2), true, 5);
+  tree_.Unlink(kRootNode, "f", tree_.Now(), FileAttr(2, 2), true, 5);
   const Change change{kRootAttr, DirAttr(1, 2)};
   tree_.EndChange(kRootNode, begun, &change, 5);
   EXPECT_FALSE(AnswerListing(asked, 1));

@@ -116,7 +116,7 @@ TEST_F(TreeTest, AChangeUnderWayKeepsANodeThatIsForgotten) {
 TEST_F(TreeTest, ForgettingAnOrphanTellsItsIdOnce) {
   const NodeId file = Bind(kRootNode, "f", FileAttr(2));
   Bind(kRootNode, "f", FileAttr(2));
-  tree_.Unlink(FileAttr(2).id, kRootNode, "f", FileAttr(2, 2), true, 5);
+  tree_.Unlink(kRootNode, "f", tree_.Now(), FileAttr(2, 2), true, 5);
   EXPECT_TRUE(tree_.Look(file)->placeless);
   EXPECT_FALSE(tree_.Forget(file, 1)) << "still referred to";
   EXPECT_EQ(tree_.Forget(file, 1), FileAttr(2).id);
@@ -126,9 +126,9 @@ TEST_F(TreeTest, ForgettingAnOrphanTellsItsIdOnce) {
 TEST_F(TreeTest, UnlinkingOneOfTwoNamesKeepsThePlaceOfTheOther) {
   const NodeId file = Bind(kRootNode, "a", FileAttr(2));
   Bind(kRootNode, "b", FileAttr(2));  // it is where it was looked up last
-  tree_.Unlink(FileAttr(2).id, kRootNode, "a", FileAttr(2, 2), false, 5);
+  tree_.Unlink(kRootNode, "a", tree_.Now(), FileAttr(2, 2), false, 5);
   EXPECT_EQ(PathOf(file), "b");
-  tree_.Unlink(FileAttr(2).id, kRootNode, "b", FileAttr(2, 3), false, 6);
+  tree_.Unlink(kRootNode, "b", tree_.Now(), FileAttr(2, 3), false, 6);
   EXPECT_TRUE(tree_.Look(file)->placeless);
   EXPECT_FALSE(tree_.Forget(file, 2)) << "the host keeps no orphan of it";
 }

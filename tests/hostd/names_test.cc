@@ -4,6 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <thread>
+
 #include "tests/hostd/export_fixture.h"
 
 namespace warmfs::hostd {
@@ -137,6 +140,7 @@ TEST_F(NamesTest, RenameMoves) {
   ASSERT_EQ(reply.error, 0);
   EXPECT_EQ(reply.moved.id, id);
   EXPECT_TRUE(reply.other.id.IsNull());
+  EXPECT_FALSE(reply.unsettled);
   EXPECT_EQ(reply.from_dir.after.id, export_->info().root);
   EXPECT_EQ(reply.to_dir.after.version(), AttrOf(Host("d")).version());
   EXPECT_EQ(ReadHost("d/g"), "x");
@@ -169,6 +173,7 @@ TEST_F(NamesTest, ExchangeLeavesBoth) {
   const RenameReply first = Rename(request);
   EXPECT_EQ(first.moved.id, f);
   EXPECT_EQ(first.other.id, g);
+  EXPECT_FALSE(first.unsettled);
   EXPECT_EQ(ReadHost("f"), "G");
   EXPECT_EQ(client_.held(), 0u);
   request.retry = true;
@@ -213,9 +218,34 @@ TEST_F(NamesTest, TwoLinksOfOneFileStayAndLeaveNoOrphan) {
   request.keep_orphan = true;
   const RenameReply reply = Rename(request);
   EXPECT_EQ(reply.error, 0);
+  EXPECT_TRUE(reply.unsettled);
   EXPECT_TRUE(reply.other.id.IsNull());
   EXPECT_TRUE(OnHost("f") && OnHost("g"));
   EXPECT_EQ(client_.held(), 0u);
+}
+
+// Somebody else puts another file at the old name again and again. What is
+// answered to be at the new name, where he does nothing, is there.
+TEST_F(NamesTest, WhatARenameHasMovedIsNotMistaken) {
+  WriteHost("f", "");
+  std::atomic<bool> stop = false;
+  std::thread other([&] {
+    while (!stop) {
+      WriteHost("tmp", "");
+      ASSERT_EQ(rename(Host("tmp").c_str(), Host("f").c_str()), 0);
+    }
+  });
+  int settled = 0, unsettled = 0;
+  while (settled < 200 || unsettled == 0) {
+    const RenameReply reply = Rename(Request("f", "g"));
+    if (reply.error == ENOENT) continue;
+    ASSERT_EQ(reply.error, 0);
+    ++(reply.unsettled ? unsettled : settled);
+    if (reply.unsettled) continue;
+    EXPECT_EQ(reply.moved.id, Ref("g").id);
+  }
+  stop = true;
+  other.join();
 }
 
 TEST_F(NamesTest, ADirectoryDoesNotGoIntoItself) {

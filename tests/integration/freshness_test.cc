@@ -58,10 +58,10 @@ class FreshTest : public MountTest {
 std::string Describe(const std::string& path) {
   struct stat st;
   if (lstat(path.c_str(), &st) != 0) return strerror(errno);
-  std::string text = std::to_string(st.st_mode) + " " +
-                     std::to_string(st.st_nlink) + " " +
-                     std::to_string(st.st_mtim.tv_sec) + "." +
-                     std::to_string(st.st_mtim.tv_nsec);
+  std::string text =
+      std::to_string(st.st_ino) + " " + std::to_string(st.st_mode) + " " +
+      std::to_string(st.st_nlink) + " " + std::to_string(st.st_mtim.tv_sec) +
+      "." + std::to_string(st.st_mtim.tv_nsec);
   // What a directory's size and link count are is the file system's affair.
   if (S_ISDIR(st.st_mode)) return std::to_string(st.st_mode);
   if (S_ISREG(st.st_mode)) text += " " + ReadFile(path);
@@ -84,7 +84,9 @@ void ExpectSame(const std::string& host, const std::string& mount,
   for (const auto& [path, what] : expected) {
     const auto it = seen.find(path);
     ASSERT_NE(it, seen.end()) << when << ": " << path << " is not seen";
-    ASSERT_EQ(it->second, what) << when << ": " << path;
+    ASSERT_EQ(it->second, what)
+        << when << ": " << path << "\n"
+        << Execute({Program("warmfs"), "why", mount + path}).text;
   }
   for (const auto& [path, what] : seen) {
     ASSERT_TRUE(expected.contains(path))

@@ -197,6 +197,7 @@ TEST_F(WireRoundTripTest, RemoveAndRename) {
   auto renamed = s_.Answer<RenameReply>();
   renamed.moved = s_.SomeAttr();
   renamed.other = s_.SomeAttr();
+  renamed.unsettled = true;
   renamed.from_dir = s_.Changed();
   renamed.to_dir = s_.Changed();
   ExpectRoundTrip<E::RenameResults>(renamed, kNoMessage);
