@@ -110,25 +110,24 @@ Applier::Subject Applier::LookUp(const Event& event) {
     s.known.entry = attr_of(event.entry.id, s.entry_node);
   }
   s.known.entry_held = s.entry_node != 0;
-  RestoreLink(s);
+  RestoreLinks(s);
   return s;
 }
 
-void Applier::RestoreLink(Subject& s) {
+void Applier::RestoreLinks(Subject& s) {
   const Event& e = *s.event;
-  if (ChangesLinks(s)) {
-    if (lost_link_.size() >= kMaxLostLinks) lost_link_.clear();
-    if (e.entry.nlink < s.known.entry->attr.nlink) {
-      lost_link_.insert(e.entry.id);
-    }
-    return;
+  if (!e.own && s.known.entry && !e.entry.IsDirectory() &&
+      e.entry.nlink < s.known.entry->attr.nlink) {
+    if (lost_links_.size() >= kMaxLostLinks) lost_links_.clear();
+    lost_links_[e.entry.id] += s.known.entry->attr.nlink - e.entry.nlink;
   }
   const bool takes_name =
       e.kind == EventKind::kDeleted || e.kind == EventKind::kMovedTo;
-  if (takes_name && s.known.old && s.known.old->id != e.entry.id &&
-      lost_link_.erase(s.known.old->id) != 0) {
-    ++s.known.old->nlink;
-  }
+  if (!takes_name || !s.known.old || s.known.old->id == e.entry.id) return;
+  const auto lost = lost_links_.find(s.known.old->id);
+  if (lost == lost_links_.end()) return;
+  s.known.old->nlink += lost->second;
+  if (--lost->second == 0) lost_links_.erase(lost);
 }
 
 bool Applier::ChangesLinks(const Subject& s) {
@@ -193,7 +192,7 @@ void Applier::TakeName(const Subject& s, const Decision& d, bool moves,
   const auto view = fs_.tree_.Look(node);
   const bool was_here =
       view && view->parent == s.dir_node && view->name == e.name;
-  if (was_here) fs_.tree_.MarkGone(node);
+  if (was_here) fs_.tree_.Displace(node);
 }
 
 void Applier::Revoke(const Event& event, cache::Edit& edit) {

@@ -26,7 +26,7 @@
 #include <string>
 #include <vector>
 
-#include "absl/container/flat_hash_set.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "fuse/decide.h"
@@ -63,10 +63,10 @@ class Applier {
   };
 
   Subject LookUp(const Event& event);
-  // A file's own watch tells that a link has gone before the directory tells
-  // which. Until then it is remembered, so that what the name stood for has the
+  // Links are gone when an event before that of their name looks at the file.
+  // Until then they are remembered, so that what the name stood for has the
   // links that it had then, and is not taken for gone with it.
-  void RestoreLink(Subject& s);
+  void RestoreLinks(Subject& s);
   static bool ChangesLinks(const Subject& s);
   // False if they are under way all the same.
   bool AwaitOwnChanges(const Event& event) const;
@@ -88,7 +88,7 @@ class Applier {
   FileSystem& fs_;
   const Observer observer_;
   Timeline timeline_;
-  absl::flat_hash_set<FileId> lost_link_;
+  absl::flat_hash_map<FileId, uint32_t> lost_links_;
 };
 
 }  // namespace warmfs::fuse

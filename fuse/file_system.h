@@ -155,7 +155,10 @@ class FileSystem {
   // The host finds `node` not where we took it to be: OK if it has another path
   // now. Otherwise the node is marked as gone.
   absl::Status Relocate(rpc::Channel& host, const NodeView& node);
-  absl::StatusOr<NodeView> FetchAttr(rpc::Channel& host, const NodeView& node);
+  absl::Status RelocatePlaceless(const NodeView& node);
+  absl::StatusOr<NodeView> FetchAttr(rpc::Channel& host, NodeView node);
+  absl::StatusOr<NodeView> TakeAttr(NodeId node, const Attr& attr, Stamp asked,
+                                    Instant at);
   void InvalidatePages(NodeId node, PageEffect effect);
 
   // --- lookups (lookup.cc) ---

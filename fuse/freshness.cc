@@ -122,7 +122,7 @@ absl::Status FileSystem::FetchListing(rpc::Channel& host, NodeId dir) {
 }
 
 absl::Status FileSystem::Relocate(rpc::Channel& host, const NodeView& node) {
-  if (node.parent == 0) return ErrnoError(ESTALE);
+  if (node.parent == 0) return RelocatePlaceless(node);
   // Renamed on the host, it or a directory above it: the listing of the parent
   // (which may have to be found in the same way) puts it in its place. Asked
   // for by ourselves: to wait here for another thread's listing could be to
@@ -133,6 +133,12 @@ absl::Status FileSystem::Relocate(rpc::Channel& host, const NodeView& node) {
     return absl::OkStatus();
   }
   if (ToErrno(listed) == EIO) return listed;
+  return RelocatePlaceless(node);
+}
+
+absl::Status FileSystem::RelocatePlaceless(const NodeView& node) {
+  const bool gone = node.placeless && node.attr.nlink == 0;
+  if (gone || node.orphan) return ErrnoError(ESTALE);
   if (PlaceByOtherName(tree_, cache_, node)) return absl::OkStatus();
   tree_.MarkGone(node.node);
   return ErrnoError(ESTALE);
@@ -239,35 +245,41 @@ absl::StatusOr<NodeView> FileSystem::FreshAttr(rpc::Channel& host,
 }
 
 absl::StatusOr<NodeView> FileSystem::FetchAttr(rpc::Channel& host,
-                                               const NodeView& node) {
-  NodeRef ref = node.ref;
-  for (int attempt = 0; attempt < 2; ++attempt) {
-    const Stamp asked = tree_.Now();
-    const Instant at = clock_.Now();
-    AttrReply reply = host.GetAttr(ref);
-    if (reply.error == 0) {
-      PageEffect effect;
-      {
-        absl::MutexLock lock(&apply_mu_);
-        effect = tree_.Apply(reply.attr, asked, at);
-        if (auto now = tree_.Look(node.node)) {
-          cache::Edit edit;
-          edit.PutAttr(now->attr);
-          cache_.Commit(std::move(edit));
-        }
-      }
-      InvalidatePages(node.node, effect);
-      return Known(node.node);
+                                               NodeView node) {
+  constexpr int kAttempts = 3;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    // Without a path there is nothing to ask for.
+    if (!node.placeless || node.orphan) {
+      const Stamp asked = tree_.Now();
+      const Instant at = clock_.Now();
+      AttrReply reply = host.GetAttr(node.ref);
+      if (reply.error == 0) return TakeAttr(node.node, reply.attr, asked, at);
+      if (!IsStale(reply.error)) return ErrnoError(reply.error);
     }
-    if (!IsStale(reply.error)) return ErrnoError(reply.error);
     if (!Relocate(host, node).ok()) break;
     absl::StatusOr<NodeView> now = Known(node.node);
     if (!now.ok()) return now;
-    ref = now->ref;
+    node = *std::move(now);
   }
   // It is gone from the host, but the kernel still refers to it, as to any
   // deleted file that is open: what we knew of it last is its state.
   return Known(node.node);
+}
+
+absl::StatusOr<NodeView> FileSystem::TakeAttr(NodeId node, const Attr& attr,
+                                              Stamp asked, Instant at) {
+  PageEffect effect;
+  {
+    absl::MutexLock lock(&apply_mu_);
+    effect = tree_.Apply(attr, asked, at);
+    if (auto now = tree_.Look(node)) {
+      cache::Edit edit;
+      edit.PutAttr(now->attr);
+      cache_.Commit(std::move(edit));
+    }
+  }
+  InvalidatePages(node, effect);
+  return Known(node);
 }
 
 }  // namespace warmfs::fuse

@@ -56,11 +56,17 @@ void Tree::Place(Node& node, NodeId parent, std::string_view name) {
     break;
   }
   ++above->children;
+  // It was taken for gone, and what was known of it may be as wrong.
+  if (IsGone(node)) node.attr_uncertain = true;
   Unplace(node);
   node.parent = parent;
   node.name = name;
   --node.lookups;
   FreeIfUnused(&node);
+}
+
+bool Tree::IsGone(const Node& node) {
+  return node.parent == 0 && node.attr.nlink == 0 && !node.orphan;
 }
 
 void Tree::Unplace(Node& node) {
@@ -113,6 +119,7 @@ NodeView Tree::ViewOf(const Node& n) const {
   view.parent = n.parent;
   view.name = n.name;
   view.placeless = n.parent == 0 && n.id != kRootNode;
+  view.orphan = n.orphan;
   view.listing_at = n.leased ? kForever : n.listing_at;
   view.leased = n.leased;
   view.kernel_keeps_names = n.kernel_keeps_names;
@@ -313,6 +320,15 @@ void Tree::MarkGone(NodeId node) {
   Node* n = Get(node);
   if (n == nullptr || n->id == kRootNode) return;
   if (!n->attr.IsDirectory()) n->attr.nlink = 0;
+  n->attr_uncertain = false;
+  Unplace(*n);
+}
+
+void Tree::Displace(NodeId node) {
+  absl::MutexLock lock(&mu_);
+  Node* n = Get(node);
+  if (n == nullptr || n->id == kRootNode) return;
+  n->attr_uncertain = true;
   Unplace(*n);
 }
 

@@ -83,6 +83,7 @@ struct NodeView {
   FileId parent_id;
   std::string name;
   bool placeless = false;
+  bool orphan = false;           // removed by us, kept by the host
   Instant attr_fresh_at = 0;     // attributes were true then; 0: uncertain
   Instant listing_at = 0;        // of a directory: entries were true then
   uint32_t listing_entries = 0;  // how many the last listing had
@@ -157,8 +158,11 @@ class Tree {
   // The next look must ask the host.
   void ExpireListing(NodeId dir);
   void ExpireAttr(NodeId node);
-  // The host says that nothing of this id is at its place any more.
+  // Nothing of this id is there any more, as far as is known.
   void MarkGone(NodeId node);
+  // It is not at its place any more. Whether it is gone, or is elsewhere, is to
+  // be found out when somebody asks.
+  void Displace(NodeId node);
   void NoteRacyRead(NodeId node, Instant at);
   // False if it has another version by now, or a change of our own has begun.
   bool NoteKernelHas(NodeId node, const Version& version);
@@ -214,6 +218,7 @@ class Tree {
   void Place(Node& node, NodeId parent, std::string_view name)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Unplace(Node& node) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  static bool IsGone(const Node& node);
   void FreeIfUnused(Node* node) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   PageEffect Update(Node& node, const Attr& attr, Stamp asked, Instant at)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "tests/fuse/lease_fixture.h"
 
 namespace warmfs::fuse {
@@ -19,6 +21,7 @@ class LeaseRace : public LeaseTest {
   rpc::RemoteOptions Held() {
     return host_.RemoteOptionsFor(proxy_.endpoint());
   }
+  FileId IdOf(NodeId node) { return fs_->tree().Look(node)->attr.id; }
 };
 
 // The host has listed the directory; then a file is made, and its event comes
@@ -108,6 +111,43 @@ TEST_F(LeaseRace, ARenameWhoseReplyComesAfterANewerEventDoesNotUndoIt) {
   question.Finish();
   EXPECT_EQ(GetAttr(file).size, 13u);
   EXPECT_EQ(Look(kRootNode, "g").attr.size, 13u);
+}
+
+// Both links are known, the second was looked up last; then the host removes it
+// and an event of the content, which looks at the file late, tells so first.
+TEST_F(LeaseRace, ALinkWhoseLossIsToldBeforeItsNameIsNotTheLast) {
+  host_.Write("a", "x");
+  std::filesystem::create_hard_link(host_ / "a", host_ / "b");
+  const NodeId file = Find("a");
+  ASSERT_EQ(Find("b"), file);
+  host_.Remove("b");
+  const Attr one_link = channel_->GetAttr({"a", IdOf(file)}).attr;
+  ASSERT_EQ(one_link.nlink, 1u);
+  const Attr root = channel_->GetAttr({"", IdOf(kRootNode)}).attr;
+  const Event events[] = {{.kind = EventKind::kModified, .entry = one_link},
+                          {.kind = EventKind::kDeleted,
+                           .dir = root.id,
+                           .name = "b",
+                           .dir_attr = root}};
+  const auto raised = applier_->Apply(cursor_.journal_id, events);
+  ASSERT_EQ(raised.size(), 2u);
+  EXPECT_EQ(raised[1].object.nlink, 2u) << "or its watchers see it deleted";
+  EXPECT_EQ(GetAttr(file).nlink, 1u);
+  EXPECT_EQ(Read(file), "x");
+}
+
+// The same, told by the reply to a change of our own.
+TEST_F(LeaseRace, ALinkWhoseLossAReplyHasToldIsNotTheLast) {
+  host_.Write("a", "x");
+  std::filesystem::create_hard_link(host_ / "a", host_ / "b");
+  const NodeId file = Find("b");
+  ASSERT_EQ(Find("a"), file);
+  host_.Remove("a");
+  ASSERT_TRUE(fs_->SetAttr(*channel_, file, {.mode = 0600}).ok());
+  EXPECT_EQ(GetAttr(file).nlink, 1u);
+  TakeIn();
+  EXPECT_EQ(GetAttr(file).nlink, 1u);
+  EXPECT_EQ(Read(file), "x");
 }
 
 // Nothing is known of the new file when the event comes.

@@ -157,6 +157,7 @@ TEST_F(TreeTest, ANodeThatIsGoneIsPlacelessButKnown) {
   EXPECT_EQ(view->attr.nlink, 0u);
   EXPECT_EQ(Bind(kRootNode, "f", FileAttr(3)), f) << "found elsewhere";
   EXPECT_FALSE(tree_.Look(f)->placeless);
+  EXPECT_EQ(tree_.Look(f)->attr_fresh_at, 0) << "its attributes are asked for";
   tree_.MarkGone(kRootNode);
   EXPECT_FALSE(tree_.Look(kRootNode)->placeless);
 }
