@@ -90,8 +90,11 @@ void DecideEntry(const Known& known, const Event& event, Decision& d) {
   }
   switch (standing) {
     case Standing::kSame:
-      // The same version twice: the second content of one tick of the clock.
-      if (content && (told.racy || known.entry->attr.racy)) {
+      // The same version twice: the second content of one tick of the clock, or
+      // of a write that took longer. Its time is that of its beginning, and
+      // what was read meanwhile has that version too.
+      if (content && (event.kind == EventKind::kModified || told.racy ||
+                      known.entry->attr.racy)) {
         d.drop_blocks = true;
         d.drop_entry = Drop::kAttrAndPages;
       }

@@ -294,6 +294,7 @@ TEST_F(GenerationTest, AFileThatIsRewrittenInPlaceHeals) {
     }
     stop = true;
     host.join();
+    host_.Write("f", std::string(kBytes, 'a' + generation_ % 26));
     host_.Settle("f");
     Expire();
     const std::string last(1 << 20, static_cast<char>('a' + generation_ % 26));

@@ -223,10 +223,19 @@ TEST(DecideTest, ASecondContentOfOneTickHasNoVersionOfItsOwn) {
             Decision());
 }
 
-TEST(DecideTest, AContentThatIsKnownIsOnlyRaised) {
+// The write's time is that of its beginning, and it may have been read since.
+TEST(DecideTest, WhatWasReadDuringALongWriteIsDroppedAtItsEnd) {
   const Decision d =
       Decide(WithFile(FileAttr(kFile)),
              Of(EventKind::kModified, DirAttr(kDir), FileAttr(kFile)));
+  EXPECT_TRUE(d.drop_blocks);
+  EXPECT_EQ(d.drop_entry, Drop::kAttrAndPages);
+}
+
+TEST(DecideTest, TheCloseOfAFileThatIsKnownIsOnlyRaised) {
+  const Decision d =
+      Decide(WithFile(FileAttr(kFile)),
+             Of(EventKind::kClosedWrite, DirAttr(kDir), FileAttr(kFile)));
   EXPECT_FALSE(d.Changes());
   EXPECT_EQ(d.drop_entry, Drop::kNothing);
   EXPECT_TRUE(d.raise);
@@ -331,10 +340,11 @@ TEST(DecideTest, ADirectoryThatIsToBeListedAgainIsNotRaisedFor) {
   EXPECT_FALSE(d.raise);
 }
 
-// Seeing an event twice, as after a crash, changes nothing the second time.
+// Seeing an event twice, as after a crash, changes nothing the second time; but
+// that content is fetched once more.
 TEST(DecideTest, AppliedTwiceIsAppliedOnce) {
   const Event e =
-      Of(EventKind::kModified, DirAttr(kDir, 2), FileAttr(kFile, 2));
+      Of(EventKind::kAttributes, DirAttr(kDir, 2), FileAttr(kFile, 2));
   ASSERT_TRUE(Decide(WithFile(FileAttr(kFile)), e).Changes());
   Known after = WithFile(FileAttr(kFile, 2), true);
   after.dir = KnownAttr{DirAttr(kDir, 2), true};
