@@ -69,7 +69,10 @@ absl::Status FileSystem::Read(rpc::Channel& host, NodeId node, uint64_t offset,
         ReadOnce(host, *file, offset / kBlockBytes, (end - 1) / kBlockBytes,
                  ahead, alone, blocks);
     if (!status.ok()) return status;
-    if (alone || file->attr.version() == before) {
+    // By now more may be known than the host had read then.
+    const auto now = tree_.Look(node);
+    const bool newest = !now || now->attr.version() == file->attr.version();
+    if (alone || (newest && file->attr.version() == before)) {
       Assemble(blocks, offset, size, out);
       if (out.size() == file->attr.size) {
         tree_.NoteKernelHas(node, file->attr.version());
@@ -77,6 +80,7 @@ absl::Status FileSystem::Read(rpc::Channel& host, NodeId node, uint64_t offset,
       if (ahead > 0) invalidations_.ahead({node, ahead});
       return absl::OkStatus();
     }
+    if (now) file = *now;
   }
 }
 

@@ -17,8 +17,7 @@
 // and whatever adds or removes a name holds it exclusively, so the two never
 // overlap on one directory; only a check on behalf of GETATTR or READ does.
 //
-// Errors carry their errno (errors.h). A host that is away for longer than
-// host_wait is EIO.
+// Errors carry their errno (errors.h); EIO: the host is away (host_wait).
 
 #ifndef WARMFS_FUSE_FILE_SYSTEM_H_
 #define WARMFS_FUSE_FILE_SYSTEM_H_
@@ -133,6 +132,7 @@ class FileSystem {
 
  private:
   friend class Applier;
+  friend class EarlyEnd;
   friend class InjectedNames;
   friend class Pusher;
   // Above this, a directory is not listed again to answer for one name.
@@ -173,8 +173,8 @@ class FileSystem {
   absl::StatusOr<DirPage> ReadDirFromHost(rpc::Channel& host,
                                           const NodeView& dir, uint64_t after,
                                           size_t limit);
-  Entry MakeEntry(NodeId node, const Attr& attr, Instant fresh_at) const;
-  Entry MakeEntry(const Tree::Bound& bound, Instant listed_at) const;
+  Entry MakeEntry(NodeId node, const Attr& attr, Instant fresh_at);
+  Entry MakeEntry(const Tree::Bound& bound, Instant listed_at);
   absl::Status CheckWritable() const;
   Attr ToVm(Attr attr) const;
   uint32_t ToHostUid(uint32_t uid) const;

@@ -39,12 +39,22 @@ uint32_t FileSystem::ToHostGid(uint32_t gid) const {
   return gid == options_.vm_gid ? options_.host_gid : gid;
 }
 
-Entry FileSystem::MakeEntry(NodeId node, const Attr& attr,
-                            Instant fresh_at) const {
-  return {node, ToVm(attr), Remaining(fresh_at)};
+// The kernel makes a file longer before it drops the pages of what it was, and
+// the last of these is filled with zeros. So it hears of a file's growth only
+// after it has dropped them.
+Entry FileSystem::MakeEntry(NodeId node, const Attr& attr, Instant fresh_at) {
+  Entry entry{node, ToVm(attr), Remaining(fresh_at)};
+  if (!attr.IsRegular()) return entry;
+  const uint64_t told = tree_.told_bytes(node);
+  if (told < attr.size && invalidations_.dropping(node)) {
+    entry.attr.size = told;
+    entry.valid_for = absl::ZeroDuration();
+  }
+  tree_.NoteTold(node, entry.attr.size);
+  return entry;
 }
 
-Entry FileSystem::MakeEntry(const Tree::Bound& bound, Instant listed_at) const {
+Entry FileSystem::MakeEntry(const Tree::Bound& bound, Instant listed_at) {
   // A listing does not make uncertain attributes certain.
   return MakeEntry(
       bound.node, bound.attr,
@@ -156,6 +166,10 @@ void FileSystem::ReleaseOrphans(rpc::Channel& host) {
 absl::StatusOr<Entry> FileSystem::GetAttr(rpc::Channel& host, NodeId node) {
   absl::StatusOr<NodeView> view = FreshAttr(host, node);
   if (!view.ok()) return view.status();
+  if (view->attr.size > tree_.told_bytes(node)) {
+    // By an event whose invalidation may not be queued yet.
+    absl::MutexLock until_it_is(&apply_mu_);
+  }
   return MakeEntry(node, view->attr, view->attr_fresh_at);
 }
 

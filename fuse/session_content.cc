@@ -1,21 +1,38 @@
 // Requests about the content of files.
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 
+#include "absl/time/clock.h"
+#include "fuse/early_end.h"
 #include "fuse/session_internal.h"
 
 namespace warmfs::fuse {
 namespace {
 
 void Read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
-          fuse_file_info*) {
+          fuse_file_info* fi) {
+  constexpr absl::Duration kPause = absl::Milliseconds(2);
   FileSystem& fs = Begin(req, Op::kRead);
   std::string& buffer = current_worker->buffer;
-  absl::Status status = fs.Read(Host(), ino, offset, size, buffer);
-  if (!status.ok()) return ReplyStatus(req, status);
+  const EarlyEnd early(fs, ino, static_cast<uint64_t>(offset), size);
+  // What is read directly has no page to fill.
+  const bool direct = (fi->flags & O_DIRECT) != 0;
+  const absl::Time limit = absl::Now() + EarlyEnd::kPatience;
+  while (true) {
+    absl::Status status = fs.Read(Host(), ino, offset, size, buffer);
+    if (!status.ok()) return ReplyStatus(req, status);
+    if (direct || !early.Is(buffer.size()) || early.ShowAsItWas(buffer)) break;
+    if (early.IsReadAhead()) return (void)fuse_reply_err(req, EINTR);
+    if (absl::Now() > limit) {
+      early.Accept(buffer.size());
+      break;
+    }
+    absl::SleepFor(kPause);
+  }
   fuse_reply_buf(req, buffer.data(), buffer.size());
 }
 

@@ -337,6 +337,17 @@ void Tree::NoteRacyRead(NodeId node, Instant at) {
   if (Node* n = Get(node)) n->racy_read_at = at;
 }
 
+void Tree::NoteTold(NodeId node, uint64_t bytes) {
+  absl::MutexLock lock(&mu_);
+  if (Node* n = Get(node)) n->told_bytes = bytes;
+}
+
+uint64_t Tree::told_bytes(NodeId node) const {
+  absl::ReaderMutexLock lock(&mu_);
+  const Node* n = Get(node);
+  return n == nullptr ? kNotTold : n->told_bytes;
+}
+
 bool Tree::NoteKernelHas(NodeId node, const Version& version) {
   absl::MutexLock lock(&mu_);
   Node* n = Get(node);
@@ -369,6 +380,8 @@ bool Tree::EndChange(NodeId node, Stamp begun, const Change* change,
     expected = n->attr.version() == change->before.version();
     n->attr = change->after;
     n->attr_at = at;
+    // A write makes the kernel's file longer without a word of ours.
+    if (n->told_bytes < n->attr.size) n->told_bytes = n->attr.size;
   }
   n->attr_uncertain = overlapped || change == nullptr;
   n->told_by_event = n->kernel_has_content = false;

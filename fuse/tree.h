@@ -164,6 +164,11 @@ class Tree {
   // be found out when somebody asks.
   void Displace(NodeId node);
   void NoteRacyRead(NodeId node, Instant at);
+  // How long the kernel takes a file to be: what it was told last, and kNotTold
+  // before that.
+  static constexpr uint64_t kNotTold = UINT64_MAX;
+  void NoteTold(NodeId node, uint64_t bytes);
+  uint64_t told_bytes(NodeId node) const;
   // False if it has another version by now, or a change of our own has begun.
   bool NoteKernelHas(NodeId node, const Version& version);
 

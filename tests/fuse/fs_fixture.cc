@@ -49,6 +49,7 @@ Invalidations FileSystemTest::Recorder() {
               [this](NodeId dir, std::string_view name) {
                 return unsure_.contains({dir, std::string(name)});
               },
+          .dropping = [this](NodeId node) { return dropping_.contains(node); },
           .raise =
               [this](std::vector<Injection> injections) {
                 absl::MutexLock lock(&mu_);

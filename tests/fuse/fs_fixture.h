@@ -71,6 +71,7 @@ class FileSystemTest : public testing::Test {
   std::unique_ptr<FileSystem> fs_;
   // At which names the kernel may have something outdated.
   std::set<std::pair<NodeId, std::string>> unsure_;
+  std::set<NodeId> dropping_;  // whose pages it is still to drop
 
  private:
   Invalidations Recorder();

@@ -327,7 +327,7 @@ class Mutator {
 };
 
 TEST_F(FreshTest, RandomChangesOfBothSidesAtOnceAreNeverStaleAfterSync) {
-  // The whole number is in the nightly run (CONTRIBUTING.md).
+  // The whole number is run by hand (CONTRIBUTING.md).
   const char* wanted = getenv("WARMFS_MUTATIONS");
   const int mutations = wanted == nullptr ? 6'000 : atoi(wanted);
   constexpr int kAtOnce = 100;
@@ -349,7 +349,7 @@ TEST_F(FreshTest, RandomChangesOfBothSidesAtOnceAreNeverStaleAfterSync) {
   }
 }
 
-// --- torn reads ---
+// --- mappings (torn reads: torn_read_test.cc) ---
 
 // A generation's file: its number on each of `lines` lines, of one length.
 std::string Generation(int number, int lines) {
@@ -358,85 +358,6 @@ std::string Generation(int number, int lines) {
   std::string out;
   for (int i = 0; i < lines; ++i) out += line;
   return out;
-}
-
-TEST_F(FreshTest, AnAtomicReplaceIsReadAsOneGeneration) {
-  constexpr int kLines = 40'000;  // several blocks
-  const auto replace = [&](int n) {
-    WriteFile(Host("f.tmp"), Generation(n, kLines + n % 7));
-    ASSERT_EQ(rename(Host("f.tmp").c_str(), Host("f").c_str()), 0);
-  };
-  replace(0);
-  Mount();
-  std::atomic<bool> stop = false;
-  std::atomic<int> reads = 0, cut_short = 0;
-  std::thread reader([&] {
-    while (!stop) {
-      const int fd = open(Mnt("f").c_str(), O_RDONLY | O_CLOEXEC);
-      ASSERT_GE(fd, 0) << strerror(errno);
-      std::string all(16 * (kLines + 8), '\0');
-      size_t at = 0;
-      ssize_t n = 0;
-      while ((n = pread(fd, all.data() + at, 100'000, at)) > 0) at += n;
-      close(fd);
-      ++reads;
-      // The host's file is gone with its last name; what was not read of it yet
-      // cannot be had any more (docs/consistency.md).
-      if (n < 0) {
-        ASSERT_EQ(errno, ESTALE) << strerror(errno);
-        ++cut_short;
-        continue;
-      }
-      all.resize(at);
-      ASSERT_GE(at, 16u);
-      const int number = atoi(all.c_str());
-      ASSERT_TRUE(all == Generation(number, kLines + number % 7))
-          << "generations are mixed in a file that began with " << number
-          << ", of " << at << " bytes";
-    }
-  });
-  for (int n = 1; n <= 60; ++n) {
-    replace(n);
-    usleep(3000);
-  }
-  stop = true;
-  reader.join();
-  EXPECT_GT(reads, cut_short);
-  Sync();
-  EXPECT_EQ(ReadFile(Mnt("f")), Generation(60, kLines + 60 % 7));
-}
-
-TEST_F(FreshTest, AnAppendedFileIsAlwaysAPrefix) {
-  WriteFile(Host("log"), "");
-  Mount();
-  std::atomic<bool> stop = false;
-  std::thread reader([&] {
-    size_t seen = 0;
-    while (!stop) {
-      const std::string text = ReadFile(Mnt("log"));
-      for (size_t i = 0; i < text.size(); ++i) {
-        ASSERT_EQ(text[i], static_cast<char>('a' + i % 26)) << "at " << i;
-      }
-      ASSERT_GE(text.size(), seen) << "it became shorter";
-      seen = text.size();
-    }
-  });
-  const int fd = open(Host("log").c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
-  std::string expected;
-  for (int i = 0; i < 300; ++i) {
-    std::string more;
-    for (int k = 0; k < 700; ++k) {
-      more += static_cast<char>('a' + (expected.size() + k) % 26);
-    }
-    ASSERT_EQ(write(fd, more.data(), more.size()),
-              static_cast<ssize_t>(more.size()));
-    expected += more;
-  }
-  close(fd);
-  stop = true;
-  reader.join();
-  Sync();
-  EXPECT_EQ(ReadFile(Mnt("log")), expected);
 }
 
 TEST_F(FreshTest, AMappingShowsWhatTheHostWroteAfterTheFence) {

@@ -1,0 +1,41 @@
+#include "fuse/early_end.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace warmfs::fuse {
+
+// The kernel asks for no page that is all beyond the end that it knows. Where
+// in the last page that is, it was told, as far as it has taken that in.
+bool EarlyEnd::Is(size_t got) const {
+  return got + kPageBytes <= size_ ||
+         (got < size_ && offset_ + got < fs_.tree().told_bytes(node_));
+}
+
+bool EarlyEnd::ShowAsItWas(std::string& out) const {
+  const auto file = fs_.tree().Look(node_);
+  if (!file) return false;
+  std::string was;
+  Version version;
+  while (was.size() < size_) {
+    const uint64_t at = offset_ + was.size();
+    auto block = fs_.cache().GetBlock(file->attr.id, at / kBlockBytes);
+    const size_t start = at % kBlockBytes;
+    if (!block || block->bytes.size() <= start) break;
+    if (was.empty()) version = block->version;
+    if (block->version != version) break;
+    was.append(block->bytes, start, size_ - was.size());
+    if (block->bytes.size() < kBlockBytes) break;
+  }
+  if (Is(was.size())) return false;
+  out = std::move(was);
+  fs_.invalidations_.pages(node_);
+  return true;
+}
+
+void EarlyEnd::Accept(size_t got) const {
+  fs_.tree_.NoteTold(node_, offset_ + got);
+  fs_.invalidations_.pages(node_);
+}
+
+}  // namespace warmfs::fuse

@@ -1,0 +1,95 @@
+// Files that the host cuts short, or makes longer, between what the kernel was
+// told of them and what it asks.
+
+#include "fuse/early_end.h"
+
+#include <unistd.h>
+
+#include "tests/fuse/lease_fixture.h"
+
+namespace warmfs::fuse {
+namespace {
+
+using testing::Contains;
+
+constexpr size_t kPage = EarlyEnd::kPageBytes;
+
+class EarlyEndTest : public LeaseTest {
+ protected:
+  // A file whose size the kernel was told.
+  NodeId Told(size_t bytes) {
+    host_.Write("f", std::string(bytes, 'a'));
+    host_.Settle("f");
+    const NodeId node = Find("f");
+    EXPECT_EQ(GetAttr(node).size, bytes);
+    return node;
+  }
+};
+
+TEST_F(EarlyEndTest, IsBeforeTheEndThatTheKernelWasTold) {
+  const NodeId f = Told(10'000);
+  EXPECT_FALSE(EarlyEnd(*fs_, f, 0, 3 * kPage).Is(10'000)) << "the file's end";
+  EXPECT_TRUE(EarlyEnd(*fs_, f, 0, 3 * kPage).Is(9'999));
+  EXPECT_FALSE(EarlyEnd(*fs_, f, 0, kPage).Is(kPage)) << "all of it";
+  EXPECT_TRUE(EarlyEnd(*fs_, f, kPage, kPage).Is(0));
+}
+
+TEST_F(EarlyEndTest, IsAPageThatTheKernelWouldNotAskForBeyondTheEnd) {
+  const NodeId f = Told(10);
+  // It has not taken in what it was told.
+  EXPECT_TRUE(EarlyEnd(*fs_, f, 0, 2 * kPage).Is(10));
+  EXPECT_FALSE(EarlyEnd(*fs_, f, 0, kPage).Is(10));
+}
+
+TEST_F(EarlyEndTest, AFileIsShownAsItWasWhileTheCacheHasIt) {
+  const NodeId f = Told(10'000);
+  EXPECT_EQ(Read(f).size(), 10'000u);
+  ASSERT_EQ(truncate((host_ / "f").c_str(), 0), 0);
+  TakeIn();
+  TakePages();
+  std::string out = Read(f, 0, 3 * kPage);
+  EXPECT_EQ(out, "");
+  const EarlyEnd early(*fs_, f, 0, 3 * kPage);
+  ASSERT_TRUE(early.Is(out.size()));
+  ASSERT_TRUE(early.ShowAsItWas(out));
+  EXPECT_EQ(out, std::string(10'000, 'a'));
+  EXPECT_THAT(TakePages(), Contains(f)) << "it is not so any more";
+}
+
+TEST_F(EarlyEndTest, WhatTheCacheDoesNotHaveIsNotShown) {
+  const NodeId f = Told(10'000);
+  host_.Write("f", "");
+  TakeIn();
+  std::string out;
+  EXPECT_FALSE(EarlyEnd(*fs_, f, 0, 3 * kPage).ShowAsItWas(out));
+  EarlyEnd(*fs_, f, 0, kPage).Accept(0);
+  EXPECT_FALSE(EarlyEnd(*fs_, f, 0, 1).Is(1));
+  EXPECT_EQ(fs_->tree().told_bytes(f), 0u);
+}
+
+TEST_F(EarlyEndTest, ThatAFileIsLongerIsToldOnceItsPagesAreDropped) {
+  const NodeId f = Told(10);
+  host_.Write("f", std::string(20, 'b'));
+  TakeIn();
+  dropping_ = {f};
+  auto entry = fs_->GetAttr(*channel_, f);
+  ASSERT_TRUE(entry.ok());
+  EXPECT_EQ(entry->attr.size, 10u);
+  EXPECT_EQ(entry->valid_for, absl::ZeroDuration()) << "it is asked again";
+  dropping_ = {};
+  entry = fs_->GetAttr(*channel_, f);
+  ASSERT_TRUE(entry.ok());
+  EXPECT_EQ(entry->attr.size, 20u);
+  EXPECT_GT(entry->valid_for, absl::ZeroDuration());
+}
+
+TEST_F(EarlyEndTest, ThatAFileIsShorterIsToldAtOnce) {
+  const NodeId f = Told(20);
+  host_.Write("f", std::string(10, 'b'));
+  TakeIn();
+  dropping_ = {f};
+  EXPECT_EQ(GetAttr(f).size, 10u);
+}
+
+}  // namespace
+}  // namespace warmfs::fuse
