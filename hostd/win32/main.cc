@@ -6,11 +6,14 @@
 #include <spdlog/spdlog.h>
 #include <windows.h>
 
+#include <cstdlib>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "hostd/command_line.h"
 #include "hostd/service.h"
+#include "hostd/win32/handle.h"
 #include "hostd/win32/server.h"
 
 namespace warmfs::hostd {
@@ -24,7 +27,7 @@ BOOL WINAPI OnConsoleEvent(DWORD) {
 }
 
 Choices OfWindows() {
-  return {.listen = "tcp:127.0.0.1:PORT",
+  return {.listen = "hvsock:PORT or tcp:127.0.0.1:PORT",
           .watch = {"off"},
           .watch_help = "not at all yet on Windows",
           .example =
@@ -32,22 +35,40 @@ Choices OfWindows() {
               "tcp:127.0.0.1:5001 --token-file C:\\Users\\me\\token"};
 }
 
+// Handles of their own, which no child and nobody's printing uses.
+void ServeStreams(Server& server) {
+  UniqueFd streams[2];
+  const DWORD which[2] = {STD_INPUT_HANDLE, STD_OUTPUT_HANDLE};
+  for (int i = 0; i < 2; ++i) {
+    HANDLE own = nullptr;
+    const HANDLE self = GetCurrentProcess();
+    if (!DuplicateHandle(self, GetStdHandle(which[i]), self, &own, 0, FALSE,
+                         DUPLICATE_SAME_ACCESS)) {
+      Die(kExitSystem, "--stdio: there are no standard streams");
+    }
+    streams[i] = FromHandle(own);
+  }
+  server.ServeStreams(std::move(streams[0]), std::move(streams[1]));
+}
+
 int Main(int argc, char** argv) {
   Options o;
   Parse(argc, argv, OfWindows(), o);
   StartLog(o);
-  if (o.stdio) Die(kExitUsage, "--stdio: not on Windows; give --listen");
-  if (o.listen.empty()) {
+  if (o.listen.empty() && !o.stdio) {
     Die(kExitUsage, "nowhere to wait for clients: give --listen ENDPOINT");
   }
   Service service;
   OpenService(o, {}, service);
   Server server(service);
   ListenOn(o, [&](const std::string& e) { return server.Listen(e); });
+  if (o.stdio) ServeStreams(server);
   running = &server;
   SetConsoleCtrlHandler(OnConsoleEvent, TRUE);
   server.Run();
   spdlog::info("stopping");
+  // As on Linux: a read of standard input may not end.
+  if (o.stdio) std::_Exit(0);
   return 0;
 }
 

@@ -2,7 +2,7 @@
 """The Linux client on a real mount of a directory that warmfs-hostd.exe serves
 in Wine, over TCP with a token.
 
-  windows_host.py WARMFS WARMFS_HOSTD_EXE WINE
+  windows_host.py WARMFS WARMFS_HOSTD_EXE WINE [TEST...]
 
 Exits 77, and says why, if there is no Wine, no .exe (build the preset
 `windows`) or no /dev/fuse.
@@ -47,6 +47,19 @@ def wait_until(condition, what):
             return
         time.sleep(0.02)
     raise AssertionError(f"it took too long: {what}")
+
+
+def command_line(process):
+    try:
+        return (process / "cmdline").read_text(errors="replace")
+    except OSError:  # it has ended
+        return ""
+
+
+def serves(directory):
+    """Is there a process with this export?"""
+    return any(f"default=Z:{directory}" in command_line(process)
+               for process in pathlib.Path("/proc").glob("[0-9]*"))
 
 
 def run(*command, **options):
@@ -170,6 +183,28 @@ class WindowsHost(unittest.TestCase):
         self.assertIn("token", done.stderr)
 
 
+class StandardStreams(unittest.TestCase):
+    """exec: starts it, and all connections go over its standard streams."""
+
+    def test_what_is_written_arrives_and_it_ends_with_the_mount(self):
+        with tempfile.TemporaryDirectory(prefix="warmfs-windows-") as base:
+            host, mount = pathlib.Path(base, "host"), pathlib.Path(base, "mnt")
+            host.mkdir()
+            mount.mkdir()
+            (host / "of_host").write_text("hello")
+            run(WARMFS, "mount", f"exec:{WINE} {HOSTD} --stdio --export default=Z:{host}",
+                mount, "-o", f"cache={base}/cache")
+            try:
+                content = os.urandom(3_000_000)
+                (mount / "file").write_bytes(content)
+                self.assertEqual((host / "file").read_bytes(), content)
+                self.assertEqual((mount / "of_host").read_text(), "hello")
+                self.assertTrue(serves(host))
+            finally:
+                run(WARMFS, "umount", mount)
+            wait_until(lambda: not serves(host), "warmfs-hostd.exe to end")
+
+
 class BadInput(unittest.TestCase):
     def fails(self, arguments, *expected):
         done = subprocess.run([WINE, HOSTD, *arguments], text=True, stderr=subprocess.PIPE,
@@ -185,6 +220,17 @@ class BadInput(unittest.TestCase):
         self.assertEqual(self.fails(["--export", "x=Z:\\tmp"], "nowhere to wait"), 64)
         self.assertEqual(self.fails(["--export", "x=Z:\\tmp", "--listen", "unix:x"],
                                     "cannot be listened on"), 64)
+        self.assertEqual(self.fails(["--export", "x=Z:\\tmp", "--listen", "hvsock:5001"],
+                                    "--token-file"), 64)
+
+    def test_hyper_v_sockets_that_are_not_there_say_what_to_do(self):
+        with tempfile.NamedTemporaryFile("w") as token:
+            token.write(TOKEN + "\n")
+            token.flush()
+            given = ["--export", "x=Z:\\tmp", "--token-file", f"Z:{token.name}", "--listen"]
+            self.assertEqual(self.fails([*given, "hvsock:5001"], "Virtual Machine Platform",
+                                        "tcp:127.0.0.1:PORT"), 71)
+            self.assertEqual(self.fails([*given, "hvsock:x"], "hvsock:PORT"), 64)
 
     def test_it_names_its_version(self):
         self.assertIn("warmfs-hostd ", run(WINE, HOSTD, "--version"))
@@ -195,4 +241,4 @@ if __name__ == "__main__":
     if reason:
         print(f"skipped: {reason}")
         sys.exit(77)
-    unittest.main(argv=sys.argv[:1], verbosity=2)
+    unittest.main(argv=[sys.argv[0], *sys.argv[4:]], verbosity=2)
