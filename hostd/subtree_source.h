@@ -52,6 +52,7 @@
 #define WARMFS_HOSTD_SUBTREE_SOURCE_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -76,15 +77,16 @@ enum class ChangeKind {
 
 struct Change {
   ChangeKind kind = ChangeKind::kModified;
-  // The directory where it happened: by its id if the source knows that, else
-  // by its path beneath the root as it is in the moment of the change (so a
-  // directory's new path from its own kMovedTo on). Empty: the root.
+  // The directory where it happened, beneath the root: its path in the moment
+  // of the change, or the one that it has now; and its id where that is known.
+  std::string path;  // empty: the root
   FileId dir;
-  std::string path;
-  std::string name;     // as clients have it; empty: the directory itself
-  FileId id;            // of the object, as AttrReader has it; null: not known
-  uint64_t marker = 0;  // kMarker's number
-  Timestamp taken;      // the host's clock when it was taken
+  std::string name;  // as clients have it
+  // Of the object, as AttrReader has it; null: not known.
+  FileId id;
+  std::optional<bool> directory;  // is the object one?
+  uint64_t marker = 0;            // kMarker's number
+  Timestamp taken;                // the host's clock when it was taken
 };
 
 class SubtreeSource {
