@@ -85,11 +85,6 @@ void DrainedWatcher::Processed(uint64_t position) {
   processed_ = position;
 }
 
-uint64_t DrainedWatcher::fenced() const {
-  absl::MutexLock lock(&mu_);
-  return fenced_;
-}
-
 void DrainedWatcher::Sweep(absl::Time now) {
   const bool asked = journal_.TakeAsked();
   {

@@ -57,8 +57,6 @@ class DrainedWatcher : public Watcher {
 
   // Everything up to there is in the journal.
   void Processed(uint64_t position) ABSL_LOCKS_EXCLUDED(mu_);
-  // To which position somebody has asked for a fence.
-  uint64_t fenced() const ABSL_LOCKS_EXCLUDED(mu_);
 
   const WatcherOptions options_;
   Journal journal_;
@@ -68,7 +66,7 @@ class DrainedWatcher : public Watcher {
   void Drain() ABSL_LOCKS_EXCLUDED(mu_);
   void Pause() ABSL_LOCKS_EXCLUDED(mu_);
 
-  mutable absl::Mutex mu_;
+  absl::Mutex mu_;
   bool stopped_ ABSL_GUARDED_BY(mu_) = false;
   bool drop_all_ ABSL_GUARDED_BY(mu_) = false;
   uint64_t processed_ ABSL_GUARDED_BY(mu_) = 0;  // position

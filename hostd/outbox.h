@@ -15,6 +15,14 @@
 
 namespace warmfs::hostd {
 
+inline Event RevokedEvent(const FileId& dir) {
+  Event event;
+  event.kind = EventKind::kRevoked;
+  event.directory = true;
+  event.dir = dir;
+  return event;
+}
+
 class Outbox {
  public:
   Outbox(Claims& claims, Journal& journal)
@@ -24,25 +32,17 @@ class Outbox {
   // Of the change whose events follow.
   void SetTaken(const Timestamp& taken) { taken_ = taken; }
 
-  // `end`: its position in the queue. Whose it is.
-  uint64_t Emit(Event event, uint64_t end) {
+  // `end`: its position in the queue.
+  void Emit(Event event, uint64_t end) {
     const uint64_t owner = claims_.OwnerOf(event, end);
     EmitAs(std::move(event), owner);
-    return owner;
   }
   void EmitAs(Event event, uint64_t owner) {
     event.taken = taken_;
     all_own_ = all_own_ && owner != 0;
     out_.push_back({std::move(event), owner});
   }
-  void Revoke(const FileId& dir) { EmitAs(Revoked(dir), 0); }
-  static Event Revoked(const FileId& dir) {
-    Event event;
-    event.kind = EventKind::kRevoked;
-    event.directory = true;
-    event.dir = dir;
-    return event;
-  }
+  void Revoke(const FileId& dir) { EmitAs(RevokedEvent(dir), 0); }
 
   bool IsFull() const { return out_.size() >= kFlushEvents; }
   void Flush() {
