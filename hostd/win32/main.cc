@@ -11,6 +11,8 @@
 
 #include "hostd/command_line.h"
 #include "hostd/service.h"
+#include "hostd/subtree_watcher.h"
+#include "hostd/win32/directory_changes.h"
 #include "hostd/win32/server.h"
 
 namespace warmfs::hostd {
@@ -25,11 +27,24 @@ BOOL WINAPI OnConsoleEvent(DWORD) {
 
 Choices OfWindows() {
   return {.listen = "tcp:127.0.0.1:PORT",
-          .watch = {"off"},
-          .watch_help = "not at all yet on Windows",
+          .watch = {"changes", "off"},
+          .watch_help = "changes needs no rights (ReadDirectoryChangesW)",
           .example =
               "warmfs-hostd --export src=C:\\Users\\me\\src --listen "
               "tcp:127.0.0.1:5001 --token-file C:\\Users\\me\\token"};
+}
+
+// A daemon that cannot listen for changes serves all the same.
+WatcherFactory ListenForChanges(const WatcherOptions& options) {
+  return [options](const Tree& tree) -> std::unique_ptr<Watcher> {
+    auto source = WatchDirectoryChanges(tree.jail().root());
+    if (source.ok()) {
+      spdlog::info("leases are given, by ReadDirectoryChangesW");
+      return WatchSubtree(*std::move(source), options)(tree);
+    }
+    spdlog::warn("no leases: {}", std::string(source.status().message()));
+    return nullptr;
+  };
 }
 
 int Main(int argc, char** argv) {
@@ -41,7 +56,12 @@ int Main(int argc, char** argv) {
     Die(kExitUsage, "nowhere to wait for clients: give --listen ENDPOINT");
   }
   Service service;
-  OpenService(o, {}, service);
+  OpenService(
+      o,
+      [](const std::string&, const WatcherOptions& options) {
+        return ListenForChanges(options);
+      },
+      service);
   Server server(service);
   ListenOn(o, [&](const std::string& e) { return server.Listen(e); });
   running = &server;
