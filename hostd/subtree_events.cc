@@ -22,12 +22,6 @@ bool AreAMove(const Change& from, const Change& to) {
          !from.id.IsNull() && from.id == to.id;
 }
 
-Timestamp StampOf(absl::Time time) {
-  const int64_t sec = absl::ToUnixSeconds(time);
-  const absl::Duration rest = time - absl::FromUnixSeconds(sec);
-  return {sec, static_cast<uint32_t>(absl::ToInt64Nanoseconds(rest))};
-}
-
 bool SamePlace(const Change& a, const Change& b) {
   return a.name == b.name && a.path == b.path;
 }

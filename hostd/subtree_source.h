@@ -89,6 +89,13 @@ struct Change {
   Timestamp taken;                // the host's clock when it was taken
 };
 
+// The host's clock as `taken` has it.
+inline Timestamp StampOf(absl::Time time) {
+  const int64_t sec = absl::ToUnixSeconds(time);
+  const absl::Duration rest = time - absl::FromUnixSeconds(sec);
+  return {sec, static_cast<uint32_t>(absl::ToInt64Nanoseconds(rest))};
+}
+
 class SubtreeSource {
  public:
   virtual ~SubtreeSource() = default;

@@ -13,6 +13,8 @@
 
 #include "hostd/command_line.h"
 #include "hostd/service.h"
+#include "hostd/subtree_watcher.h"
+#include "hostd/win32/directory_changes.h"
 #include "hostd/win32/handle.h"
 #include "hostd/win32/server.h"
 
@@ -28,8 +30,8 @@ BOOL WINAPI OnConsoleEvent(DWORD) {
 
 Choices OfWindows() {
   return {.listen = "hvsock:PORT or tcp:127.0.0.1:PORT",
-          .watch = {"off"},
-          .watch_help = "not at all yet on Windows",
+          .watch = {"changes", "off"},
+          .watch_help = "changes needs no rights (ReadDirectoryChangesW)",
           .example =
               "warmfs-hostd --export src=C:\\Users\\me\\src --listen "
               "tcp:127.0.0.1:5001 --token-file C:\\Users\\me\\token"};
@@ -51,6 +53,19 @@ void ServeStreams(Server& server) {
   server.ServeStreams(std::move(streams[0]), std::move(streams[1]));
 }
 
+// A daemon that cannot listen for changes serves all the same.
+WatcherFactory ListenForChanges(const WatcherOptions& options) {
+  return [options](const Tree& tree) -> std::unique_ptr<Watcher> {
+    auto source = WatchDirectoryChanges(tree.jail().root());
+    if (source.ok()) {
+      spdlog::info("leases are given, by ReadDirectoryChangesW");
+      return WatchSubtree(*std::move(source), options)(tree);
+    }
+    spdlog::warn("no leases: {}", std::string(source.status().message()));
+    return nullptr;
+  };
+}
+
 int Main(int argc, char** argv) {
   Options o;
   Parse(argc, argv, OfWindows(), o);
@@ -59,7 +74,12 @@ int Main(int argc, char** argv) {
     Die(kExitUsage, "nowhere to wait for clients: give --listen ENDPOINT");
   }
   Service service;
-  OpenService(o, {}, service);
+  OpenService(
+      o,
+      [](const std::string&, const WatcherOptions& options) {
+        return ListenForChanges(options);
+      },
+      service);
   Server server(service);
   ListenOn(o, [&](const std::string& e) { return server.Listen(e); });
   if (o.stdio) ServeStreams(server);
