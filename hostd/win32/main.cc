@@ -17,6 +17,7 @@
 #include "hostd/win32/directory_changes.h"
 #include "hostd/win32/handle.h"
 #include "hostd/win32/server.h"
+#include "hostd/win32/usn_volume.h"
 
 namespace warmfs::hostd {
 namespace {
@@ -30,8 +31,11 @@ BOOL WINAPI OnConsoleEvent(DWORD) {
 
 Choices OfWindows() {
   return {.listen = "hvsock:PORT or tcp:127.0.0.1:PORT",
-          .watch = {"changes", "off"},
-          .watch_help = "changes needs no rights (ReadDirectoryChangesW)",
+          .watch = {"changes", "usn", "off"},
+          .watch_help =
+              "changes is ReadDirectoryChangesW, usn the volume's change "
+              "journal where there is one that hostd may read; neither needs "
+              "rights",
           .example =
               "warmfs-hostd --export src=C:\\Users\\me\\src --listen "
               "tcp:127.0.0.1:5001 --token-file C:\\Users\\me\\token"};
@@ -53,14 +57,30 @@ void ServeStreams(Server& server) {
   server.ServeStreams(std::move(streams[0]), std::move(streams[1]));
 }
 
-// A daemon that cannot listen for changes serves all the same.
-WatcherFactory ListenForChanges(const WatcherOptions& options) {
-  return [options](const Tree& tree) -> std::unique_ptr<Watcher> {
-    auto source = WatchDirectoryChanges(tree.jail().root());
+// The journal where it was asked for and is there; what every Windows has
+// otherwise.
+absl::StatusOr<std::unique_ptr<SubtreeSource>> OpenSource(bool usn, int root) {
+  if (usn) {
+    auto source = OpenUsnSource(root);
     if (source.ok()) {
-      spdlog::info("leases are given, by ReadDirectoryChangesW");
-      return WatchSubtree(*std::move(source), options)(tree);
+      spdlog::info("leases are given, by the USN journal");
+      return *std::move(source);
     }
+    spdlog::warn("{}; ReadDirectoryChangesW is used instead",
+                 std::string(source.status().message()));
+  }
+  auto source = WatchDirectoryChanges(root);
+  if (source.ok()) {
+    spdlog::info("leases are given, by ReadDirectoryChangesW");
+  }
+  return source;
+}
+
+// A daemon that cannot listen for changes serves all the same.
+WatcherFactory ListenForChanges(bool usn, const WatcherOptions& options) {
+  return [usn, options](const Tree& tree) -> std::unique_ptr<Watcher> {
+    auto source = OpenSource(usn, tree.jail().root());
+    if (source.ok()) return WatchSubtree(*std::move(source), options)(tree);
     spdlog::warn("no leases: {}", std::string(source.status().message()));
     return nullptr;
   };
@@ -76,8 +96,8 @@ int Main(int argc, char** argv) {
   Service service;
   OpenService(
       o,
-      [](const std::string&, const WatcherOptions& options) {
-        return ListenForChanges(options);
+      [&o](const std::string&, const WatcherOptions& options) {
+        return ListenForChanges(o.watch == "usn", options);
       },
       service);
   Server server(service);

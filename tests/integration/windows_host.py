@@ -207,8 +207,8 @@ class StandardStreams(unittest.TestCase):
 
 class BadInput(unittest.TestCase):
     def fails(self, arguments, *expected):
-        done = subprocess.run([WINE, HOSTD, *arguments], text=True, stderr=subprocess.PIPE,
-                              timeout=DEADLINE_SECONDS)
+        done = subprocess.run([WINE, HOSTD, *arguments], text=True, stdin=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, timeout=DEADLINE_SECONDS)
         for text in expected:
             self.assertIn(text, done.stderr)
         return done.returncode
@@ -231,6 +231,11 @@ class BadInput(unittest.TestCase):
             self.assertEqual(self.fails([*given, "hvsock:5001"], "Virtual Machine Platform",
                                         "tcp:127.0.0.1:PORT"), 71)
             self.assertEqual(self.fails([*given, "hvsock:x"], "hvsock:PORT"), 64)
+
+    def test_a_journal_that_is_not_there_is_done_without(self):
+        self.assertEqual(self.fails(["--export", "x=Z:\\tmp", "--stdio", "--watch", "usn"],
+                                    "no USN journal", "ReadDirectoryChangesW is used instead",
+                                    "leases are given, by ReadDirectoryChangesW"), 0)
 
     def test_it_names_its_version(self):
         self.assertIn("warmfs-hostd ", run(WINE, HOSTD, "--version"))
