@@ -16,6 +16,7 @@
 #include "hostd/subtree_watcher.h"
 #include "hostd/win32/directory_changes.h"
 #include "hostd/win32/handle.h"
+#include "hostd/win32/selftest.h"
 #include "hostd/win32/server.h"
 #include "hostd/win32/usn_volume.h"
 
@@ -38,7 +39,8 @@ Choices OfWindows() {
               "rights",
           .example =
               "warmfs-hostd --export src=C:\\Users\\me\\src --listen "
-              "tcp:127.0.0.1:5001 --token-file C:\\Users\\me\\token"};
+              "tcp:127.0.0.1:5001 --token-file C:\\Users\\me\\token\n"
+              "warmfs-hostd selftest [DIR] tries what this Windows can do."};
 }
 
 // Handles of their own, which no child and nobody's printing uses.
@@ -87,6 +89,9 @@ WatcherFactory ListenForChanges(bool usn, const WatcherOptions& options) {
 }
 
 int Main(int argc, char** argv) {
+  if (argc > 1 && std::string(argv[1]) == "selftest") {
+    return Selftest(argc > 2 ? argv[2] : ".");
+  }
   Options o;
   Parse(argc, argv, OfWindows(), o);
   StartLog(o);

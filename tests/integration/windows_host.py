@@ -10,6 +10,7 @@ Exits 77, and says why, if there is no Wine, no .exe (build the preset
 
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -203,6 +204,27 @@ class StandardStreams(unittest.TestCase):
             finally:
                 run(WARMFS, "umount", mount)
             wait_until(lambda: not serves(host), "warmfs-hostd.exe to end")
+
+
+class Selftest(unittest.TestCase):
+    def test_it_prints_a_table_and_leaves_nothing(self):
+        with tempfile.TemporaryDirectory(prefix="warmfs-windows-") as base:
+            rows = dict(re.split("  +", line)[:2]
+                        for line in run(WINE, HOSTD, "selftest", f"Z:{base}").splitlines()
+                        if "  " in line)
+            self.assertEqual(os.listdir(base), [])
+        # What is known of Wine, of any version.
+        for item in ("file ids of 128 bits", "paths over 260 characters", "TCP on loopback"):
+            self.assertEqual(rows[item], "yes")
+        for item in ("Hyper-V sockets", "USN journal, for this user", "changes with file ids (Ex)"):
+            self.assertTrue(rows[item].startswith("no"), rows[item])
+        self.assertEqual(len(rows), 15)
+
+    def test_a_directory_that_is_not_there_is_said(self):
+        done = subprocess.run([WINE, HOSTD, "selftest", "Z:\\no\\such"], text=True,
+                              stderr=subprocess.PIPE, timeout=DEADLINE_SECONDS)
+        self.assertEqual(done.returncode, 66)
+        self.assertIn("that you may write to", done.stderr)
 
 
 class BadInput(unittest.TestCase):
