@@ -222,7 +222,10 @@ std::optional<Change> UsnSource::MakeChange(const UsnRecord& record,
   bool unknown = false;
   auto place =
       PlaceOf(record, leaves || kind == ChangeKind::kRemoved, &unknown);
-  if (unknown) out->push_back({.kind = ChangeKind::kLost, .taken = taken_});
+  // Once for many that go together.
+  if (unknown && (out->empty() || out->back().kind != ChangeKind::kLost)) {
+    out->push_back({.kind = ChangeKind::kLost, .taken = taken_});
+  }
   if (!place) return std::nullopt;
   const bool hidden = IsHidden(Joined(place->path, place->name));
   if (hidden && !moves) return std::nullopt;

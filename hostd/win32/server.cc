@@ -102,10 +102,13 @@ void Server::Start(rpc::WinSocket socket, bool needs_token) {
           served = WSASocketW(info.iAddressFamily, info.iSocketType,
                               info.iProtocol, &info, 0, WSA_FLAG_OVERLAPPED);
         }
-        if (served != INVALID_SOCKET) {
-          ServeConnection(FromHandle(reinterpret_cast<HANDLE>(served)),
-                          service_, needs_token);
+        if (served == INVALID_SOCKET) {
+          spdlog::warn("a connection was dropped (Windows error {})",
+                       WSAGetLastError());
+          return;
         }
+        ServeConnection(FromHandle(reinterpret_cast<HANDLE>(served)), service_,
+                        needs_token);
       },
       [socket = std::move(socket)] { shutdown(socket.get(), SD_BOTH); });
 }

@@ -220,6 +220,7 @@ TEST_F(UsnWithoutNamesTest, AGoneNameOfTheTreeIsLostAndAnotherIsNot) {
   disk_.Write(kOther, kOutside, u"", kUsnFileDelete | kUsnClose);
   EXPECT_THAT(Taken(), IsEmpty());
   WriteEach({kUsnFileDelete | kUsnClose});
+  WriteEach({kUsnRenameOldName});
   EXPECT_THAT(Taken(), ElementsAre("lost"));
 }
 
