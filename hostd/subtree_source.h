@@ -18,6 +18,7 @@
 // What a source may leave out, and what it may not:
 //  - Something that it cannot tell is kLost, behind which the stream goes on.
 //    So every change is told, or it is before a kLost that is taken after it.
+//    Markers that were placed before it may be lost as well.
 //  - From Create on: a source listens from the moment that it exists.
 //  - Changes that are alike and adjacent may be one, as if the later ones had
 //    been made at the time of the first; a marker is never passed by that.

@@ -12,7 +12,7 @@ namespace {
 constexpr absl::Duration kOtherHalf = absl::Milliseconds(1);
 constexpr absl::Duration kMarkerWait = absl::Seconds(1);
 // A row of the table has a path.
-constexpr size_t kMostDirs = 1 << 20;
+constexpr size_t kMostDirs = 1 << 18;
 // How often an entry may be another object at each look.
 constexpr int kCoverAttempts = 4;
 
@@ -94,6 +94,7 @@ NextReply SubtreeWatcher::Next(uint64_t client, const NextRequest& request) {
 }
 
 int SubtreeWatcher::FencePosition(uint64_t* position) {
+  if (events_.ended()) return kENODEV;
   const int error = markers_.Place(Markers::For::kFence, position);
   Wake();  // to see that one is to come
   return error;
@@ -120,6 +121,11 @@ bool SubtreeWatcher::Round() {
   const uint64_t overflows = events_.overflows();
   const bool own = any && events_.Process(std::move(batch));
   events_.TellClosed(absl::Now());
+  if (events_.ended()) {
+    Processed(UINT64_MAX);  // nobody waits for what will not come
+    marker_due_ = absl::InfiniteFuture();
+    return false;
+  }
   Processed(markers_.come());
   PlaceMarkerIfDue(events_.overflows() != overflows);
   return own;

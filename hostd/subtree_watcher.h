@@ -84,7 +84,7 @@ class SubtreeWatcher final : public DrainedWatcher {
   Markers markers_;
   LeasedDirs dirs_;
   SubtreeEvents events_;  // the drain thread's
-  // The drain thread's: when it last saw that the latest marker is to come.
+  // The drain thread's: when the marker that is to come counts as lost.
   absl::Time marker_due_ = absl::InfiniteFuture();
 };
 

@@ -29,6 +29,7 @@ constexpr DWORD kFilter =
     FILE_NOTIFY_CHANGE_FILE_NAME | FILE_NOTIFY_CHANGE_DIR_NAME |
     FILE_NOTIFY_CHANGE_ATTRIBUTES | FILE_NOTIFY_CHANGE_SIZE |
     FILE_NOTIFY_CHANGE_LAST_WRITE | FILE_NOTIFY_CHANGE_CREATION;
+constexpr DWORD kTrialMillis = 2000;
 constexpr ULONG kCreate = 2;
 constexpr ULONG kDeleteOnClose = 0x1000;  // FILE_DELETE_ON_CLOSE
 
@@ -91,12 +92,17 @@ class DirectoryChanges final : public SubtreeSource {
   absl::Status Start() {
     stop_ = FromHandle(CreateEventW(nullptr, TRUE, FALSE, nullptr));
     done_ = FromHandle(CreateEventW(nullptr, TRUE, FALSE, nullptr));
-    if (const DWORD error = Open()) {
+    DWORD error = Open();
+    if (error == 0) {
+      TryARename();
+      Close();
+      error = Open();
+    }
+    if (error != 0) {
       return absl::UnavailableError(absl::StrCat(
           "changes cannot be listened for (Windows error ", error, ")"));
     }
     reader_ = std::thread([this] { Read(); });
-    TryARename();
     return absl::OkStatus();
   }
 
@@ -135,9 +141,11 @@ class DirectoryChanges final : public SubtreeSource {
                         &file);
   }
 
-  // What is beneath a directory that was renamed: told under which path? A
-  // trial that fails shows nothing, and then nothing is taken for granted.
-  void TryARename() const {
+  // What is beneath a directory that was renamed: told under which path? With a
+  // handle of its own, since a file system that goes by old paths (Wine) takes
+  // the next object of this one's number for it. Where it cannot be tried,
+  // nothing can be changed either, or the system is none of those.
+  void TryARename() {
     UniqueFd folder, dir;
     OpenHow how{.access = DELETE | FILE_LIST_DIRECTORY,
                 .disposition = kCreate,
@@ -148,10 +156,15 @@ class DirectoryChanges final : public SubtreeSource {
       return;
     }
     const std::wstring renamed = LastPart(prefix_) + L"new";
-    if (RenameHandle(dir.get(), folder.get(), renamed, Replace::kNo) != 0) {
+    if (RenameHandle(dir.get(), folder.get(), renamed, Replace::kNo) != 0 ||
+        MakeFile(prefix_ + L"new\\file") != 0) {
       return;
     }
-    MakeFile(prefix_ + L"new\\file");
+    while (!tried_ && WaitForSingleObject(ToHandle(done_.get()),
+                                          kTrialMillis) == WAIT_OBJECT_0) {
+      std::vector<Change> none;
+      TakeApart(Rearm().told, &none);
+    }
   }
 
   // --- the reader ---
@@ -187,13 +200,24 @@ class DirectoryChanges final : public SubtreeSource {
            WAIT_OBJECT_0) {
       if (!ReadOne()) return;
     }
+    Close();
+  }
+
+  void Close() {
     CancelIoEx(ToHandle(handle_.get()), &io_);
     DWORD bytes = 0;
     GetOverlappedResult(ToHandle(handle_.get()), &io_, &bytes, TRUE);
+    ResetEvent(ToHandle(done_.get()));
+    handle_.Reset();
   }
 
-  // False: there is nothing more to come.
-  bool ReadOne() {
+  // What is in the buffer that is full, and the system has the other one. Empty
+  // without an error: it was too much for a buffer.
+  struct Full {
+    std::string_view told;
+    DWORD error;
+  };
+  Full Rearm() {
     DWORD bytes = 0;
     DWORD error = 0;
     if (!GetOverlappedResult(ToHandle(handle_.get()), &io_, &bytes, FALSE)) {
@@ -203,31 +227,29 @@ class DirectoryChanges final : public SubtreeSource {
     const std::string_view told(buffers_[armed_].data(), bytes);
     armed_ = 1 - armed_;
     ResetEvent(ToHandle(done_.get()));
-    if (error == 0) error = Arm();
+    return {told, error != 0 ? error : Arm()};
+  }
+
+  // False: there is nothing more to come.
+  bool ReadOne() {
     std::vector<Change> changes;
-    if (bytes == 0 && error == 0) Lose(&changes);
-    TakeApart(told, &changes);
-    if (error == 0 && renamed_ && keeps_old_paths_) error = BeginAnew(&changes);
-    if (error != 0) {
+    Full full = Rearm();
+    if (full.told.empty() && full.error == 0) Lose(&changes);
+    TakeApart(full.told, &changes);
+    if (full.error == 0 && renamed_ && keeps_old_paths_) {
+      Close();
+      full.error = Open();
+      Lose(&changes);
+    }
+    if (full.error != 0) {
       spdlog::warn(
           "the exported directory is out of reach (Windows error {}): no "
           "changes are heard of any more",
-          error);
+          full.error);
       changes.push_back({.kind = ChangeKind::kEnded});
     }
     queue_.Push(&changes);
-    return error == 0;
-  }
-
-  DWORD BeginAnew(std::vector<Change>* changes) {
-    CancelIoEx(ToHandle(handle_.get()), &io_);
-    DWORD bytes = 0;
-    GetOverlappedResult(ToHandle(handle_.get()), &io_, &bytes, TRUE);
-    handle_.Reset();
-    ResetEvent(ToHandle(done_.get()));
-    const DWORD error = Open();
-    Lose(changes);
-    return error;
+    return full.error == 0;
   }
 
   void TakeApart(std::string_view told, std::vector<Change>* changes) {
@@ -259,7 +281,8 @@ class DirectoryChanges final : public SubtreeSource {
   void OfOurOwn(const NotifyRecord& record, const std::wstring& name,
                 std::vector<Change>* changes) {
     if (record.action != NotifyRecord::kAdded) return;
-    if (name == L"old\\file") keeps_old_paths_ = true;
+    keeps_old_paths_ = keeps_old_paths_ || name == L"old\\file";
+    tried_ = tried_ || name.ends_with(L"\\file");
     if (name.find_first_not_of(L"0123456789") != name.npos) return;
     const uint64_t number = std::stoull(name);
     absl::MutexLock lock(&mu_);
@@ -321,6 +344,7 @@ class DirectoryChanges final : public SubtreeSource {
   std::string buffers_[2] = {std::string(kBufferBytes, '\0'),
                              std::string(kBufferBytes, '\0')};
   int armed_ = 0;  // the buffer that the system has
+  bool tried_ = false;
   bool keeps_old_paths_ = false;
   bool renamed_ = false;  // a directory, in the buffer under way
 

@@ -37,6 +37,11 @@ class ScriptedSubtreeSource final : public SubtreeSource {
   // Nothing that is queued is handed out until Release.
   void Hold() { SetHeld(true); }
   void Release() { SetHeld(false); }
+  // What is queued does not come.
+  void LoseQueued() {
+    absl::MutexLock lock(&mu_);
+    queue_.clear();
+  }
   // The next markers do not come, or cannot be placed.
   void LoseMarkers(int count) {
     absl::MutexLock lock(&mu_);

@@ -255,6 +255,16 @@ TEST_F(SubtreeWatcherTest, WithoutAFollowerAllLeasesEndAfterTheGrace) {
 
 // --- what is lost ---
 
+TEST_F(SubtreeWatcherTest, AFenceThatWaitsEndsWithTheTree) {
+  source_->Hold();
+  std::thread waiter([&] { EXPECT_EQ(export_->Fence().error, 0); });
+  while (source_->markers() == 0) std::this_thread::yield();
+  source_->LoseQueued();
+  source_->Queue({.kind = kEnded});
+  source_->Release();
+  waiter.join();
+}
+
 TEST_F(SubtreeWatcherTest, WhatIsLostIsANewEpochAndEveryLeaseIsVoid) {
   MakeDir("d");
   Lease("");
@@ -277,10 +287,11 @@ TEST_F(SubtreeWatcherTest, WhatIsLostIsANewEpochAndEveryLeaseIsVoid) {
 TEST_F(SubtreeWatcherTest, ATreeThatIsOutOfReachIsLeasedNoMore) {
   Lease("");
   source_->Queue({.kind = kEnded});
-  EXPECT_NE(export_->Fence().pos.journal_id, seen_.journal_id);
+  EXPECT_TRUE(Next(seen_, /*wait_ms=*/25'000).new_epoch);
   const ListReply reply = List("");
   EXPECT_EQ(reply.error, 0);
   EXPECT_FALSE(reply.leased);
+  EXPECT_EQ(export_->Fence().error, ENODEV);
 }
 
 // --- the table ---
