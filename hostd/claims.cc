@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "absl/time/clock.h"
+
 namespace warmfs::hostd {
 namespace {
 
@@ -29,11 +31,29 @@ bool Covers(const Claim& claim, const Event& event) {
   });
 }
 
+// Is the claim about what the event tells of, whatever happened to it? What was
+// done in a directory is about the directory too.
+bool Touches(const Claim& claim, const Event& event) {
+  if (CoversObject(claim, event)) return true;
+  return std::any_of(claim.names.begin(), claim.names.end(), [&](auto& place) {
+    return place.first == ObjectOf(event) ||
+           (place.first == event.dir && place.second == event.name);
+  });
+}
+
+absl::Time ChangedAt(const Event& event) {
+  const bool of_dir = event.name.empty() && !event.dir.IsNull();
+  const Attr& attr = of_dir ? event.dir_attr : event.entry;
+  if (attr.id.IsNull()) return absl::InfinitePast();
+  return absl::FromUnixSeconds(attr.ctime.sec) +
+         absl::Nanoseconds(attr.ctime.nsec);
+}
+
 }  // namespace
 
 Claims::Ticket Claims::Begin(Claim claim) {
   absl::MutexLock lock(&mu_);
-  spans_.push_back({++last_ticket_, std::move(claim), queue_.Mark()});
+  spans_.push_back({++last_ticket_, std::move(claim), queue_.MarkBefore()});
   return last_ticket_;
 }
 
@@ -44,14 +64,24 @@ void Claims::End(Ticket ticket) {
       std::find_if(spans_.rbegin(), spans_.rend(),
                    [&](const Span& span) { return span.ticket == ticket; });
   it->end = queue_.Mark();
+  it->ended = absl::Now();
   if (it->end <= forgotten_) spans_.erase(std::prev(it.base()));
+}
+
+bool Claims::IsExplained(const Event& event) const {
+  absl::Time last = absl::InfinitePast();
+  for (const Span& span : spans_) {
+    if (Touches(span.claim, event)) last = std::max(last, span.ended);
+  }
+  return ChangedAt(event) <= last;
 }
 
 uint64_t Claims::OwnerOf(const Event& event, uint64_t end) const {
   absl::MutexLock lock(&mu_);
   for (const Span& span : spans_) {
     if (span.begin >= end) break;
-    if (end <= span.end && Covers(span.claim, event)) return span.claim.client;
+    if (end > span.end || !Covers(span.claim, event)) continue;
+    return queue_.exact() || IsExplained(event) ? span.claim.client : 0;
   }
   return 0;
 }

@@ -24,6 +24,13 @@
 //  - A late close: a descriptor that is kept for the client (a writer) closes
 //    under a claim of its own where a client lets go of it.
 //
+// A queue that comes late (exact() false) has no position for the very moment:
+// spans begin too early and end too late by what is under way. There an event
+// is the client's only if the state that it carries is explained: what it tells
+// of was last changed, by its own time of change, before the last claim on it
+// ended. What somebody else does after that has a later time, unless it is in
+// the same tick of the clock.
+//
 // Thread-safe. Claims are in the order of their beginning, so a look at an
 // event passes over those few that overlap it.
 
@@ -38,6 +45,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "schema/ops_journal.h"
 
 namespace warmfs::hostd {
@@ -69,6 +77,10 @@ class EventQueue {
   // Behind the last event queued, which those of a system call that has
   // returned are.
   virtual uint64_t Mark() = 0;
+  // No event of a system call that is yet to be made is here or before.
+  virtual uint64_t MarkBefore() { return Mark(); }
+  // There is nothing between the two.
+  virtual bool exact() const { return true; }
 };
 
 class Claims {
@@ -93,7 +105,10 @@ class Claims {
     Claim claim;
     uint64_t begin;
     uint64_t end = UINT64_MAX;  // while it lives
+    absl::Time ended = absl::InfiniteFuture();
   };
+
+  bool IsExplained(const Event& event) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
 
   EventQueue& queue_;
   mutable absl::Mutex mu_;                      // before the queue's own

@@ -145,6 +145,7 @@ void OpenService(const Options& o, const WatcherMaker& watch,
                  Service& service) {
   service.instance = RandomNumber();
   if (!o.token_file.empty()) service.token = ReadToken(o.token_file);
+  if (o.watch == "off") spdlog::info("no leases are given, by --watch=off");
   for (const std::string& text : o.exports) {
     ExportOptions options = ParseExport(text);
     for (const auto& other : service.exports) {

@@ -38,6 +38,9 @@ struct WatcherOptions {
   // After so long without a client that asks for events all watches end.
   absl::Duration lease_grace = absl::Minutes(10);
   absl::Duration own_pause = absl::Milliseconds(2);
+  // Where the system does not tell of closes: a file that was written to counts
+  // as closed when nothing has been told of it for so long.
+  absl::Duration close_after = absl::Milliseconds(50);
 };
 
 class Watcher {

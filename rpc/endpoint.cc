@@ -135,6 +135,11 @@ absl::StatusOr<Endpoint> Endpoint::Parse(std::string_view text) {
   for (std::string_view scheme : {"unix:", "vsock:", "hybrid:"}) {
     if (text.starts_with(scheme)) return ParseSocket(text);
   }
+  if (text.starts_with("hvsock:")) {
+    return Malformed(text,
+                     "vsock:2:PORT; hvsock: is what warmfs-hostd listens on, "
+                     "on Windows");
+  }
   // A directory may hold a colon, but then not before its first slash: a
   // mistyped scheme must not be taken for a directory's name.
   const size_t colon = text.find(':');

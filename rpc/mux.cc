@@ -1,14 +1,10 @@
 #include "rpc/mux.h"
 
-#include <poll.h>
-#include <sys/eventfd.h>
-#include <sys/socket.h>
-
-#include <cerrno>
 #include <cstring>
+#include <utility>
 #include <vector>
 
-#include "rpc/socket.h"
+#include "absl/status/status.h"
 
 namespace warmfs::rpc {
 namespace {
@@ -20,31 +16,6 @@ struct Frame {
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
               "frames are little-endian");
 
-bool ReadFull(int fd, char* data, size_t size) {
-  while (size > 0) {
-    const ssize_t n = read(fd, data, size);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return false;
-    data += n;
-    size -= n;
-  }
-  return true;
-}
-
-// To a socket without a SIGPIPE when the other end is gone; to a pipe, whose
-// user has to ignore that signal, otherwise.
-bool WriteFull(int fd, const char* data, size_t size) {
-  while (size > 0) {
-    ssize_t n = send(fd, data, size, MSG_NOSIGNAL);
-    if (n < 0 && errno == ENOTSOCK) n = write(fd, data, size);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return false;
-    data += n;
-    size -= n;
-  }
-  return true;
-}
-
 }  // namespace
 
 Mux::Mux(UniqueFd in, UniqueFd out, std::function<void(UniqueFd)> on_open,
@@ -52,32 +23,35 @@ Mux::Mux(UniqueFd in, UniqueFd out, std::function<void(UniqueFd)> on_open,
     : in_(std::move(in)),
       out_(std::move(out)),
       on_open_(std::move(on_open)),
-      on_end_(std::move(on_end)),
-      wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+      on_end_(std::move(on_end)) {
+  auto wake = MuxSocket::Pair();
+  if (!wake.ok()) {  // there would be no connections either
+    Stop();
+    return;
+  }
+  wake_ = std::make_unique<std::pair<MuxSocket, MuxSocket>>(*std::move(wake));
   reader_ = std::thread([this] { ReadLoop(); });
   writer_ = std::thread([this] { WriteLoop(); });
 }
 
 Mux::~Mux() {
   Stop();
-  // Works on sockets, which is what both ends give us; a pipe's reader ends
-  // when the peer's process does.
-  shutdown(in_.get(), SHUT_RDWR);
-  shutdown(out_.get(), SHUT_RDWR);
-  reader_.join();
-  writer_.join();
+  EndStream(in_);
+  EndStream(out_);
+  if (reader_.joinable()) reader_.join();
+  if (writer_.joinable()) writer_.join();
 }
 
 void Mux::Wake() {
-  const uint64_t one = 1;
-  [[maybe_unused]] ssize_t n = write(wake_.get(), &one, sizeof(one));
+  if (std::exchange(woken_, true) || wake_ == nullptr) return;
+  wake_->first.Send("", 1);
 }
 
 void Mux::Stop() {
   {
     absl::MutexLock lock(&mu_);
     if (!alive_.exchange(false)) return;
-    for (auto& [id, socket] : sockets_) shutdown(socket->get(), SHUT_RDWR);
+    for (auto& [id, socket] : sockets_) socket->ShutDown();
     sockets_.clear();
     Wake();
   }
@@ -85,18 +59,18 @@ void Mux::Stop() {
 }
 
 absl::StatusOr<UniqueFd> Mux::Open() {
-  auto pair = SocketPair();
+  auto pair = MuxSocket::Pair();
   if (!pair.ok()) return pair.status();
   absl::MutexLock lock(&mu_);
   if (!alive_) return absl::UnavailableError("the command has ended");
-  sockets_[next_id_++] = std::make_shared<UniqueFd>(std::move(pair->second));
+  sockets_[next_id_++] = std::make_shared<MuxSocket>(std::move(pair->second));
   Wake();
-  return std::move(pair->first);
+  return std::move(pair->first).Release();
 }
 
-std::shared_ptr<UniqueFd> Mux::FindOrAccept(uint32_t id, bool& alive) {
+std::shared_ptr<MuxSocket> Mux::FindOrAccept(uint32_t id, bool& alive) {
   UniqueFd user_end;
-  std::shared_ptr<UniqueFd> ours;
+  std::shared_ptr<MuxSocket> ours;
   {
     absl::MutexLock lock(&mu_);
     auto it = sockets_.find(id);
@@ -107,11 +81,11 @@ std::shared_ptr<UniqueFd> Mux::FindOrAccept(uint32_t id, bool& alive) {
       alive = false;
       return nullptr;
     }
-    auto pair = SocketPair();
+    auto pair = MuxSocket::Pair();
     if (!pair.ok()) return nullptr;
     last_accepted_ = id;
-    user_end = std::move(pair->first);
-    ours = std::make_shared<UniqueFd>(std::move(pair->second));
+    user_end = std::move(pair->first).Release();
+    ours = std::make_shared<MuxSocket>(std::move(pair->second));
     sockets_[id] = ours;
     Wake();
   }
@@ -121,12 +95,12 @@ std::shared_ptr<UniqueFd> Mux::FindOrAccept(uint32_t id, bool& alive) {
 
 bool Mux::Deliver(uint32_t id, uint32_t length, char* buffer) {
   if (length > kMaxFrame) return false;
-  if (!ReadFull(in_.get(), buffer, length)) return false;
+  if (!ReadStream(in_, buffer, length)) return false;
   if (length == 0) {
     absl::MutexLock lock(&mu_);
     auto it = sockets_.find(id);
     if (it == sockets_.end()) return true;
-    shutdown(it->second->get(), SHUT_RDWR);
+    it->second->ShutDown();
     sockets_.erase(it);
     Wake();
     return true;
@@ -134,7 +108,7 @@ bool Mux::Deliver(uint32_t id, uint32_t length, char* buffer) {
   bool alive = true;
   // A user that closed its end is told to the peer by the write loop.
   if (auto socket = FindOrAccept(id, alive)) {
-    WriteFull(socket->get(), buffer, length);
+    socket->Send(buffer, length);
   }
   return alive;
 }
@@ -143,19 +117,20 @@ void Mux::ReadLoop() {
   std::vector<char> buffer(kMaxFrame);
   Frame frame;
   while (alive_ &&
-         ReadFull(in_.get(), reinterpret_cast<char*>(&frame), sizeof(frame)) &&
+         ReadStream(in_, reinterpret_cast<char*>(&frame), sizeof(frame)) &&
          Deliver(frame.id, frame.length, buffer.data())) {
   }
   Stop();
 }
 
-bool Mux::Forward(uint32_t id, int socket, char* buffer) {
-  ssize_t n = recv(socket, buffer + sizeof(Frame), kMaxFrame, MSG_DONTWAIT);
-  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return true;
-  if (n < 0) n = 0;
+bool Mux::Forward(uint32_t id, const MuxSocket& socket, char* buffer) {
+  const int n = socket.Receive(buffer + sizeof(Frame), kMaxFrame);
+  if (n < 0) return true;
   const Frame frame = {id, static_cast<uint32_t>(n)};
   std::memcpy(buffer, &frame, sizeof(frame));
-  if (!WriteFull(out_.get(), buffer, sizeof(frame) + n)) return false;
+  if (!WriteStream(out_, buffer, sizeof(frame) + static_cast<size_t>(n))) {
+    return false;
+  }
   if (n == 0) {
     absl::MutexLock lock(&mu_);
     sockets_.erase(id);
@@ -166,23 +141,21 @@ bool Mux::Forward(uint32_t id, int socket, char* buffer) {
 void Mux::WriteLoop() {
   std::vector<char> buffer(sizeof(Frame) + kMaxFrame);
   while (alive_) {
-    std::vector<pollfd> polls = {{wake_.get(), POLLIN, 0}};
-    std::vector<std::pair<uint32_t, std::shared_ptr<UniqueFd>>> held;
+    std::vector<const MuxSocket*> sockets = {&wake_->second};
+    std::vector<std::pair<uint32_t, std::shared_ptr<MuxSocket>>> held;
     {
       absl::MutexLock lock(&mu_);
+      char byte;
+      if (std::exchange(woken_, false)) wake_->second.Receive(&byte, 1);
       for (auto& [id, socket] : sockets_) {
-        polls.push_back({socket->get(), POLLIN, 0});
+        sockets.push_back(socket.get());
         held.emplace_back(id, socket);
       }
     }
-    if (poll(polls.data(), polls.size(), -1) < 0 && errno != EINTR) break;
-    if (polls[0].revents != 0) {
-      uint64_t count;
-      [[maybe_unused]] ssize_t n = read(wake_.get(), &count, sizeof(count));
-    }
+    const std::vector<bool> ready = MuxSocket::Await(sockets);
     for (size_t i = 0; i < held.size(); ++i) {
-      if (polls[i + 1].revents == 0) continue;
-      if (!Forward(held[i].first, held[i].second->get(), buffer.data())) {
+      if (!ready[i + 1]) continue;
+      if (!Forward(held[i].first, *held[i].second, buffer.data())) {
         Stop();
         return;
       }

@@ -27,6 +27,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "rpc/mux_io.h"
 #include "schema/unique_fd.h"
 
 namespace warmfs::rpc {
@@ -54,20 +55,24 @@ class Mux {
   void WriteLoop();  // sockets → stream
   bool Deliver(uint32_t id, uint32_t length, char* buffer);
   // `alive` false: the peer asks for too much, the stream is to end.
-  std::shared_ptr<UniqueFd> FindOrAccept(uint32_t id, bool& alive);
-  bool Forward(uint32_t id, int socket, char* buffer);
+  std::shared_ptr<MuxSocket> FindOrAccept(uint32_t id, bool& alive);
+  bool Forward(uint32_t id, const MuxSocket& socket, char* buffer);
   void Stop();
-  void Wake();
+  // The set of sockets has changed.
+  void Wake() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const UniqueFd in_;
   const UniqueFd out_;
   const std::function<void(UniqueFd)> on_open_;
   const std::function<void()> on_end_;
-  UniqueFd wake_;  // eventfd: the set of sockets changed
   std::atomic<bool> alive_{true};
   absl::Mutex mu_;
+  // A byte goes through it to have the write loop look at the set again; one
+  // at most is on its way.
+  std::unique_ptr<std::pair<MuxSocket, MuxSocket>> wake_;
+  bool woken_ ABSL_GUARDED_BY(mu_) = false;
   // Shared, so that a socket in use by one thread is not closed by the other.
-  std::map<uint32_t, std::shared_ptr<UniqueFd>> sockets_ ABSL_GUARDED_BY(mu_);
+  std::map<uint32_t, std::shared_ptr<MuxSocket>> sockets_ ABSL_GUARDED_BY(mu_);
   uint32_t next_id_ ABSL_GUARDED_BY(mu_) = 1;
   uint32_t last_accepted_ ABSL_GUARDED_BY(mu_) = 0;
   std::thread reader_;

@@ -1,6 +1,5 @@
 #include "hostd/posix/event_maker.h"
 
-#include <errno.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
@@ -12,12 +11,10 @@
 namespace warmfs::hostd {
 namespace {
 
-constexpr size_t kFlushEvents = 256;
 // The two events that one change of a file with its own watch makes are queued
 // together; a few of other threads may come between.
 constexpr size_t kToldByName = 16;
 constexpr size_t kNearTheEnd = 16;
-constexpr int kLookAttempts = 2;
 
 std::optional<EventKind> KindOf(uint32_t mask) {
   switch (mask & IN_ALL_EVENTS) {
@@ -85,7 +82,7 @@ bool EndsInHalfAMove(const std::vector<RawEvent>& batch) {
 
 EventMaker::EventMaker(const Tree& tree, Watches& watches, Claims& claims,
                        Journal& journal)
-    : tree_(tree), watches_(watches), claims_(claims), journal_(journal) {
+    : tree_(tree), watches_(watches), claims_(claims), out_(claims, journal) {
   Attr root;
   if (tree.attrs().Read(tree.jail().root(), &root) == 0) root_ = root.id;
 }
@@ -94,23 +91,23 @@ bool EventMaker::Process(std::vector<RawEvent> batch, uint64_t position,
                          absl::FunctionRef<void()> take_more) {
   states_.clear();
   directories_.clear();
-  all_own_ = true;
+  out_.StartBatch();
   for (const RawEvent& raw : PairMoves(std::move(batch))) {
     Handle(raw);
     // A second half was put ahead of others: they have yet to be asked about.
     if ((raw.mask & IN_MOVED_TO) == 0) claims_.Forget(raw.end);
-    if (out_.size() < kFlushEvents) continue;
-    Flush();
+    if (!out_.IsFull()) continue;
+    out_.Flush();
     take_more();
   }
-  Flush();
+  out_.Flush();
   claims_.Forget(position);
   watches_.DropReplaced(position);
-  return all_own_;
+  return out_.all_own();
 }
 
 void EventMaker::Handle(const RawEvent& raw) {
-  taken_ = raw.taken;
+  out_.SetTaken(raw.taken);
   if (raw.watch < 0) return Overflow();
   const auto watch = watches_.Find(raw.watch);
   if (watch == nullptr) return;  // dropped meanwhile
@@ -136,7 +133,7 @@ void EventMaker::Named(const Watch& watch, const RawEvent& raw,
   // Before the name: a directory that is newer than a client knows proves that
   // what is told of the name is.
   event.dir_attr = LookAtDirectory(watch);
-  const State& state = Look(watch, raw.name);
+  const EntryState& state = Look(watch, raw.name);
   event.kind = kind;
   event.directory = (raw.mask & IN_ISDIR) != 0;
   event.cookie = raw.cookie;
@@ -149,9 +146,9 @@ void EventMaker::Named(const Watch& watch, const RawEvent& raw,
     told_.push_back({event.entry.id, kind});
     if (told_.size() > kToldByName) told_.pop_front();
   }
-  Emit(std::move(event), raw.end);
+  out_.Emit(std::move(event), raw.end);
   if (std::exchange(uncovered_, false) && watches_.Drop(watch.id)) {
-    Revoke(watch.id);
+    out_.Revoke(watch.id);
   }
 }
 
@@ -162,7 +159,7 @@ void EventMaker::Left(const FileId& child, const Event& event) {
   }
   // Moved to where nobody watches; that may be outside of the export.
   if (event.kind == EventKind::kMovedFrom && event.cookie == 0) {
-    for (const FileId& dir : watches_.DropIfOutside(child)) Revoke(dir);
+    for (const FileId& dir : watches_.DropIfOutside(child)) out_.Revoke(dir);
   }
 }
 
@@ -175,7 +172,7 @@ void EventMaker::OfDirectoryItself(const Watch& watch, const RawEvent& raw,
   event.directory = true;
   event.dir = watch.id;
   event.dir_attr = LookAtDirectory(watch);
-  Emit(std::move(event), raw.end);
+  out_.Emit(std::move(event), raw.end);
 }
 
 // What inotify has told the parent's watch already.
@@ -208,7 +205,7 @@ void EventMaker::OfFileItself(const Watch& watch, const RawEvent& raw,
   event.kind = kind;
   if (tree_.attrs().Read(watch.fd(), &event.entry) != 0) return Gone(watch);
   const bool single = event.entry.nlink <= 1;
-  if (!ToldByName(watch.id, kind)) Emit(std::move(event), raw.end);
+  if (!ToldByName(watch.id, kind)) out_.Emit(std::move(event), raw.end);
   if (single) watches_.Drop(watch.id);
 }
 
@@ -224,42 +221,26 @@ void EventMaker::Gone(const Watch& watch) {
   struct stat st {};
   const bool deleted = fstat(watch.fd(), &st) == 0 && st.st_nlink == 0;
   if (!watches_.Drop(watch.id)) return;
-  if (watch.directory && !deleted) Revoke(watch.id);
+  if (watch.directory && !deleted) out_.Revoke(watch.id);
 }
 
 void EventMaker::Overflow() {
   ++overflows_;
   // What was moved out of the export meanwhile has told nobody.
   watches_.DropOutside();
-  out_.clear();
-  journal_.NewEpoch();
+  out_.NewEpoch();
 }
 
-EventMaker::State EventMaker::LookNow(const Watch& watch,
-                                      const std::string& name) {
-  const Place place{watch.id, name};
-  // A link that is replaced between the two calls is looked at once more.
-  for (int i = 0; i < kLookAttempts; ++i) {
-    State state;
-    const int error = tree_.attrs().ReadEntry(watch.fd(), name, &state.attr);
-    // A directory that may not be searched any more tells nothing true.
-    if (error != 0 && error != ENOENT) uncovered_ = true;
-    if (error != 0) return {};
-    const auto covered = watches_.Cover(watch.fd(), place, &state.attr);
-    if (covered == Covered::kGone) return {};
-    if (covered == Covered::kRefused) uncovered_ = true;
-    if (!state.attr.IsSymlink()) return state;
-    if (ReadTarget(watch.fd(), name, &state.target) == 0) {
-      return state;
-    }
-  }
-  return {};
-}
-
-const EventMaker::State& EventMaker::Look(const Watch& watch,
-                                          const std::string& name) {
+const EntryState& EventMaker::Look(const Watch& watch,
+                                   const std::string& name) {
   const auto [it, is_new] = states_.try_emplace({watch.number, name});
-  if (is_new) it->second = LookNow(watch, name);
+  if (is_new) {
+    const auto cover = [this](int dir_fd, const Place& place, Attr* attr) {
+      return watches_.Cover(dir_fd, place, attr);
+    };
+    it->second = LookAtEntry(tree_.attrs(), watch.fd(), {watch.id, name}, cover,
+                             &uncovered_);
+  }
   return it->second;
 }
 
@@ -269,25 +250,6 @@ const Attr& EventMaker::LookAtDirectory(const Watch& watch) {
   const int error = tree_.attrs().Read(watch.fd(), &it->second);
   if (error != 0 || it->second.nlink == 0) it->second = Attr();
   return it->second;
-}
-
-void EventMaker::Revoke(const FileId& dir) {
-  Event event;
-  event.kind = EventKind::kRevoked;
-  event.directory = true;
-  event.dir = dir;
-  Emit(std::move(event), 0);
-}
-
-void EventMaker::Emit(Event event, uint64_t end) {
-  event.taken = taken_;
-  const uint64_t owner = claims_.OwnerOf(event, end);
-  all_own_ = all_own_ && owner != 0;
-  out_.push_back({std::move(event), owner});
-}
-
-void EventMaker::Flush() {
-  if (!out_.empty()) journal_.Append(&out_);
 }
 
 }  // namespace warmfs::hostd

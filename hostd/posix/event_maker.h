@@ -24,7 +24,9 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "hostd/claims.h"
+#include "hostd/entry_state.h"
 #include "hostd/journal.h"
+#include "hostd/outbox.h"
 #include "hostd/posix/watches.h"
 #include "hostd/tree.h"
 
@@ -46,11 +48,6 @@ class EventMaker {
   uint64_t overflows() const { return overflows_; }
 
  private:
-  struct State {
-    Attr attr;  // id null: nothing is there
-    std::string target;
-  };
-
   void Handle(const RawEvent& raw);
   void Named(const Watch& watch, const RawEvent& raw, EventKind kind);
   void OfDirectoryItself(const Watch& watch, const RawEvent& raw,
@@ -62,31 +59,23 @@ class EventMaker {
   // The directory `child` has left its name: its watch may have to end.
   void Left(const FileId& child, const Event& event);
 
-  const State& Look(const Watch& watch, const std::string& name);
-  State LookNow(const Watch& watch, const std::string& name);
+  const EntryState& Look(const Watch& watch, const std::string& name);
   const Attr& LookAtDirectory(const Watch& watch);
   bool ParentTells(const Watch& watch) const;
   // Has an event by name just told the same of a file with its own watch?
   bool ToldByName(const FileId& id, EventKind kind);
 
-  void Revoke(const FileId& dir);
-  void Emit(Event event, uint64_t end);
-  void Flush();
-
   const Tree& tree_;
   Watches& watches_;
   Claims& claims_;
-  Journal& journal_;
   FileId root_;
   std::atomic<uint64_t> overflows_{0};
 
   // Of the batch under way.
-  Timestamp taken_;  // of the event under way
-  absl::flat_hash_map<std::pair<int, std::string>, State> states_;
+  absl::flat_hash_map<std::pair<int, std::string>, EntryState> states_;
   absl::flat_hash_map<int, Attr> directories_;
   bool uncovered_ = false;  // what was just looked at could not be watched
-  bool all_own_ = true;     // each has an owner so far
-  std::vector<Journal::Item> out_;
+  Outbox out_;
 
   // The latest events by name of files with their own watch.
   std::deque<std::pair<FileId, EventKind>> told_;

@@ -1,6 +1,5 @@
 #include "hostd/posix/object_watcher.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -11,7 +10,6 @@ namespace warmfs::hostd {
 namespace {
 
 constexpr absl::Duration kOtherHalf = absl::Milliseconds(1);
-constexpr absl::Duration kFenceWait = absl::Seconds(30);
 // Beyond this many events that wait in memory, the kernel keeps its own.
 constexpr size_t kMostPending = 1 << 20;
 // Each watch that ends queues an event.
@@ -29,26 +27,13 @@ Place PlaceOf(const AttrReader& attrs, int fd, const std::string& path) {
 ObjectWatcher::ObjectWatcher(const Tree& tree,
                              std::unique_ptr<WatchSource> source,
                              const WatcherOptions& options, FdBudget& budget)
-    : options_(options),
+    : DrainedWatcher(options, *source),
       tree_(tree),
       source_(std::move(source)),
-      journal_(options.journal),
-      claims_(*source_),
       watches_(tree.jail().root(), tree.attrs(), *source_,
                std::min(options.max_watches, budget.capacity() / 2), budget),
-      maker_(tree, watches_, claims_, journal_),
-      drain_([this] { Drain(); }) {}
-
-ObjectWatcher::~ObjectWatcher() {
-  Stop();
-  source_->Wake();
-  drain_.join();
-}
-
-void ObjectWatcher::Stop() {
-  journal_.Close();
-  absl::MutexLock lock(&mu_);
-  stopped_ = true;
+      maker_(tree, watches_, claims_, journal_) {
+  StartDraining();
 }
 
 bool ObjectWatcher::Lease(const Node& dir, const std::string& path) {
@@ -66,52 +51,8 @@ NextReply ObjectWatcher::Next(uint64_t client, const NextRequest& request) {
   return reply;
 }
 
-Reply ObjectWatcher::Fence() {
-  const uint64_t mark = source_->Mark();
-  Reply reply;
-  {
-    absl::MutexLock lock(&mu_);
-    const auto done = [&]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
-      return stopped_ || processed_ >= mark;
-    };
-    fenced_ = std::max(fenced_, mark);
-    if (!mu_.AwaitWithTimeout(absl::Condition(&done), kFenceWait)) {
-      reply.error = ETIMEDOUT;
-    } else if (processed_ < mark) {
-      reply.error = ESHUTDOWN;
-    }
-  }
-  reply.pos = journal_.Fence();
-  return reply;
-}
-
-void ObjectWatcher::Drain() {
-  bool own = false;
-  while (true) {
-    bool drop_all = false;
-    {
-      absl::MutexLock lock(&mu_);
-      if (stopped_) return;
-      drop_all = std::exchange(drop_all_, false);
-    }
-    if (drop_all) DropAll();
-    // Whoever asks for something else wakes us afterwards: it is seen above,
-    // also if a shorter wait has taken the wake-up.
-    if (own) {
-      Pause();
-    } else if (pending_.empty()) {
-      source_->Wait(absl::InfiniteDuration());
-    }
-    own = Round();
-  }
-}
-
-void ObjectWatcher::Pause() {
-  absl::MutexLock lock(&mu_);
-  const auto hurry = [&]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
-    return stopped_ || drop_all_ || fenced_ > processed_;
-  };
-  mu_.AwaitWithTimeout(absl::Condition(&hurry), options_.own_pause);
+void ObjectWatcher::WaitForEvents() {
+  if (pending_.empty()) source_->Wait(absl::InfiniteDuration());
 }
 
 void ObjectWatcher::TakeMore() {
@@ -128,21 +69,8 @@ bool ObjectWatcher::Round() {
   const uint64_t position = pending_.back().end;
   const bool own = maker_.Process(std::exchange(pending_, {}), position,
                                   [this] { TakeMore(); });
-  absl::MutexLock lock(&mu_);
-  processed_ = position;
+  Processed(position);
   return own;
-}
-
-void ObjectWatcher::Sweep(absl::Time now) {
-  const bool asked = journal_.TakeAsked();
-  {
-    absl::MutexLock lock(&mu_);
-    if (asked || idle()) in_use_ = now;
-    if (now - in_use_ < options_.lease_grace) return;
-    in_use_ = now;
-    drop_all_ = true;
-  }
-  source_->Wake();
 }
 
 void ObjectWatcher::DropAll() {

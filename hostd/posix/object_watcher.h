@@ -18,16 +18,9 @@
 //    thread, which carries out both before it goes on to what the fence waits
 //    for.
 //
-// A fence. Linux queues an event within the system call that causes it. Fence
-// takes the position of the source's queue and waits until the drain thread has
-// put everything up to there into the journal. Nothing is waited for that has
+// A fence. Linux queues an event within the system call that causes it. So the
+// position of the source's queue is the fence's. Nothing is waited for that has
 // not happened yet, and with nothing queued it does not wait at all.
-//
-// A pause. A client that works makes one event after the other, and to take
-// each as it comes would cost as much as the work itself. After events that
-// were all the clients' own the drain thread therefore waits own_pause before
-// it takes more; a fence or an order to it ends the pause. What somebody else
-// does meanwhile is told that much later.
 //
 // Thread-safe. Destroying it ends the drain thread.
 
@@ -37,69 +30,51 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
-#include "absl/time/time.h"
-#include "hostd/claims.h"
-#include "hostd/journal.h"
+#include "hostd/drained_watcher.h"
 #include "hostd/posix/event_maker.h"
 #include "hostd/posix/watch_source.h"
 #include "hostd/posix/watches.h"
-#include "hostd/watcher.h"
 
 namespace warmfs::hostd {
 
-class ObjectWatcher final : public Watcher {
+class ObjectWatcher final : public DrainedWatcher {
  public:
   // `tree` and `budget` outlive it.
   ObjectWatcher(const Tree& tree, std::unique_ptr<WatchSource> source,
                 const WatcherOptions& options,
                 FdBudget& budget = FdBudget::Process());
-  ~ObjectWatcher() override;
+  ~ObjectWatcher() override { EndDraining(); }
 
   // --- Watcher ---
   bool Lease(const Node& dir, const std::string& path) override;
   Covered Cover(int dir_fd, const Place& place, Attr* attr) override {
     return watches_.Cover(dir_fd, place, attr);
   }
-  JournalPos head() const override { return journal_.head(); }
   NextReply Next(uint64_t client, const NextRequest& request) override;
-  Reply Fence() ABSL_LOCKS_EXCLUDED(mu_) override;
-  void Stop() ABSL_LOCKS_EXCLUDED(mu_) override;
-  void Sweep(absl::Time now) ABSL_LOCKS_EXCLUDED(mu_) override;
   bool idle() const override { return watches_.size() == 0; }
-  Claims& claims() override { return claims_; }
 
  private:
-  void Drain() ABSL_LOCKS_EXCLUDED(mu_);
-  void Pause() ABSL_LOCKS_EXCLUDED(mu_);
-  // True if there was something, and all of it the clients' own work.
-  bool Round() ABSL_LOCKS_EXCLUDED(mu_);
-  void TakeMore();
-  void DropAll();
+  // --- DrainedWatcher ---
+  int FencePosition(uint64_t* position) override {
+    *position = source_->Mark();
+    return 0;
+  }
+  void Wake() override { source_->Wake(); }
+  void WaitForEvents() override;
+  bool Round() override;
+  void DropAll() override;
 
-  const WatcherOptions options_;
+  void TakeMore();
+
   const Tree& tree_;
   const std::unique_ptr<WatchSource> source_;
-  Journal journal_;
-  Claims claims_;
   Watches watches_;
   EventMaker maker_;  // the drain thread's
 
   // Taken and not yet worked on: the drain thread's.
   std::vector<RawEvent> pending_;
-
-  absl::Mutex mu_;
-  bool stopped_ ABSL_GUARDED_BY(mu_) = false;
-  bool drop_all_ ABSL_GUARDED_BY(mu_) = false;
-  uint64_t processed_ ABSL_GUARDED_BY(mu_) = 0;  // position
-  uint64_t fenced_ ABSL_GUARDED_BY(mu_) = 0;     // to which one is waited for
-  absl::Time in_use_ ABSL_GUARDED_BY(mu_) = absl::Now();
-  std::thread drain_;  // last
 };
 
 // For ExportOptions::watch; none if there is no source.

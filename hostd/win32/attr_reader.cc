@@ -1,7 +1,5 @@
 // AttrReader by GetFileInformationByHandleEx.
 
-#include <xxhash.h>
-
 #include <cstring>
 #include <utility>
 
@@ -74,8 +72,7 @@ int AttrReader::ReadReal(int fd, Attr* out) const {
   if (error == 0) error = ReadId(fd, &id);
   if (error == 0) error = KindOf(fd, &kind);
   if (error != 0) return error;
-  const XXH128_hash_t hash = XXH3_128bits(&id, sizeof(id));
-  out->id = {hash.high64, hash.low64 | 1};
+  out->id = ToFileId(id);
   std::memcpy(&out->ino, id.id, sizeof(out->ino));
   if (id.volume != volumes_->root) out->ino |= uint64_t{1} << 63;
   out->size =

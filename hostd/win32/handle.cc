@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 #include <winternl.h>
+#include <xxhash.h>
 
 #include <atomic>
 
@@ -19,9 +20,8 @@ constexpr DWORD kBusyWaitMillis = 10;
 constexpr size_t kMaxPathUnits = 32 * 1024;
 constexpr ULONG kShareAll =
     FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
-constexpr ULONG kOptions = FILE_SYNCHRONOUS_IO_NONALERT |
-                           FILE_OPEN_REPARSE_POINT |
-                           FILE_OPEN_FOR_BACKUP_INTENT;
+constexpr ULONG kOptions =
+    FILE_OPEN_REPARSE_POINT | FILE_OPEN_FOR_BACKUP_INTENT;
 
 std::atomic<uint64_t> default_volume = 0;
 
@@ -41,9 +41,10 @@ NTSTATUS Open(int dir, const std::wstring& name, const OpenHow& how,
                              how.any_case ? OBJ_CASE_INSENSITIVE : 0,
                              ToHandle(dir), nullptr);
   IO_STATUS_BLOCK io{};
+  const ULONG waits = how.overlapped ? 0 : FILE_SYNCHRONOUS_IO_NONALERT;
   return NtCreateFile(out, how.access | SYNCHRONIZE, &object, &io, nullptr,
                       FILE_ATTRIBUTE_NORMAL, kShareAll, how.disposition,
-                      how.options | kOptions, nullptr, 0);
+                      how.options | waits | kOptions, nullptr, 0);
 }
 
 }  // namespace
@@ -178,6 +179,11 @@ int ReadId(int fd, ObjectId* out) {
   // tells none when that is gone: it is the first export's then.
   if (out->volume == 0) out->volume = default_volume;
   return 0;
+}
+
+FileId ToFileId(const ObjectId& id) {
+  const XXH128_hash_t hash = XXH3_128bits(&id, sizeof(id));
+  return {hash.high64, hash.low64 | 1};
 }
 
 void SetDefaultVolume(int root) {

@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <string>
 
+#include "schema/types.h"
 #include "schema/unique_fd.h"
 
 namespace warmfs::hostd {
@@ -45,6 +46,7 @@ struct OpenHow {
   ULONG disposition = 1;  // FILE_OPEN; 2 is FILE_CREATE, 3 FILE_OPEN_IF
   ULONG options = 0;      // besides those that every handle has
   bool any_case = false;
+  bool overlapped = false;
 };
 // `name` empty: the object behind `dir` once more. A file that another program
 // has locked is tried again for a moment, and is EBUSY then.
@@ -59,6 +61,7 @@ struct ObjectId {
   auto operator<=>(const ObjectId&) const = default;
 };
 int ReadId(int fd, ObjectId* out);
+FileId ToFileId(const ObjectId& id);
 void SetDefaultVolume(int root);
 
 // May the descriptor itself be used for this?

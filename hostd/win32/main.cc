@@ -6,12 +6,19 @@
 #include <spdlog/spdlog.h>
 #include <windows.h>
 
+#include <cstdlib>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "hostd/command_line.h"
 #include "hostd/service.h"
+#include "hostd/subtree_watcher.h"
+#include "hostd/win32/directory_changes.h"
+#include "hostd/win32/handle.h"
+#include "hostd/win32/selftest.h"
 #include "hostd/win32/server.h"
+#include "hostd/win32/usn_volume.h"
 
 namespace warmfs::hostd {
 namespace {
@@ -24,30 +31,89 @@ BOOL WINAPI OnConsoleEvent(DWORD) {
 }
 
 Choices OfWindows() {
-  return {.listen = "tcp:127.0.0.1:PORT",
-          .watch = {"off"},
-          .watch_help = "not at all yet on Windows",
+  return {.listen = "hvsock:PORT or tcp:127.0.0.1:PORT",
+          .watch = {"changes", "usn", "off"},
+          .watch_help =
+              "changes is ReadDirectoryChangesW, usn the volume's change "
+              "journal where there is one that hostd may read; neither needs "
+              "rights",
           .example =
               "warmfs-hostd --export src=C:\\Users\\me\\src --listen "
-              "tcp:127.0.0.1:5001 --token-file C:\\Users\\me\\token"};
+              "tcp:127.0.0.1:5001 --token-file C:\\Users\\me\\token\n"
+              "warmfs-hostd selftest [DIR] tries what this Windows can do."};
+}
+
+// Handles of their own, which no child and nobody's printing uses.
+void ServeStreams(Server& server) {
+  UniqueFd streams[2];
+  const DWORD which[2] = {STD_INPUT_HANDLE, STD_OUTPUT_HANDLE};
+  for (int i = 0; i < 2; ++i) {
+    HANDLE own = nullptr;
+    const HANDLE self = GetCurrentProcess();
+    if (!DuplicateHandle(self, GetStdHandle(which[i]), self, &own, 0, FALSE,
+                         DUPLICATE_SAME_ACCESS)) {
+      Die(kExitSystem, "--stdio: there are no standard streams");
+    }
+    streams[i] = FromHandle(own);
+  }
+  server.ServeStreams(std::move(streams[0]), std::move(streams[1]));
+}
+
+// The journal where it was asked for and is there; what every Windows has
+// otherwise.
+absl::StatusOr<std::unique_ptr<SubtreeSource>> OpenSource(bool usn, int root) {
+  if (usn) {
+    auto source = OpenUsnSource(root);
+    if (source.ok()) {
+      spdlog::info("leases are given, by the USN journal");
+      return *std::move(source);
+    }
+    spdlog::warn("{}; ReadDirectoryChangesW is used instead",
+                 std::string(source.status().message()));
+  }
+  auto source = WatchDirectoryChanges(root);
+  if (source.ok()) {
+    spdlog::info("leases are given, by ReadDirectoryChangesW");
+  }
+  return source;
+}
+
+// A daemon that cannot listen for changes serves all the same.
+WatcherFactory ListenForChanges(bool usn, const WatcherOptions& options) {
+  return [usn, options](const Tree& tree) -> std::unique_ptr<Watcher> {
+    auto source = OpenSource(usn, tree.jail().root());
+    if (source.ok()) return WatchSubtree(*std::move(source), options)(tree);
+    spdlog::warn("no leases: {}", std::string(source.status().message()));
+    return nullptr;
+  };
 }
 
 int Main(int argc, char** argv) {
+  if (argc > 1 && std::string(argv[1]) == "selftest") {
+    return Selftest(argc > 2 ? argv[2] : ".");
+  }
   Options o;
   Parse(argc, argv, OfWindows(), o);
   StartLog(o);
-  if (o.stdio) Die(kExitUsage, "--stdio: not on Windows; give --listen");
-  if (o.listen.empty()) {
+  if (o.listen.empty() && !o.stdio) {
     Die(kExitUsage, "nowhere to wait for clients: give --listen ENDPOINT");
   }
   Service service;
-  OpenService(o, {}, service);
+  OpenService(
+      o,
+      [&o](const std::string&, const WatcherOptions& options) {
+        return ListenForChanges(o.watch == "usn", options);
+      },
+      service);
   Server server(service);
   ListenOn(o, [&](const std::string& e) { return server.Listen(e); });
+  if (o.stdio) ServeStreams(server);
   running = &server;
   SetConsoleCtrlHandler(OnConsoleEvent, TRUE);
   server.Run();
   spdlog::info("stopping");
+  // As on Linux: a read of standard input may not end.
+  if (o.stdio) std::_Exit(0);
   return 0;
 }
 

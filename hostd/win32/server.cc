@@ -1,13 +1,11 @@
 #include "hostd/win32/server.h"
 
 #include <spdlog/spdlog.h>
-#include <ws2tcpip.h>
 
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "rpc/endpoint.h"
+#include "hostd/win32/listen.h"
 // After windows.h.
 #include "hostd/win32/handle.h"
 
@@ -15,65 +13,8 @@ namespace warmfs::hostd {
 namespace {
 
 constexpr DWORD kSweepMillis = 5000;
+// Besides stop_.
 constexpr size_t kMostListeners = WSA_MAXIMUM_WAIT_EVENTS - 1;
-
-class Socket {
- public:
-  explicit Socket(SOCKET s) : s_(s) {}
-  Socket(Socket&& other) noexcept
-      : s_(std::exchange(other.s_, INVALID_SOCKET)) {}
-  ~Socket() {
-    if (s_ != INVALID_SOCKET) closesocket(s_);
-  }
-  SOCKET get() const { return s_; }
-
- private:
-  SOCKET s_;
-};
-
-absl::Status SocketError(const std::string& endpoint, const char* what) {
-  const int error = WSAGetLastError();
-  if (error == WSAEADDRINUSE) {
-    return absl::AlreadyExistsError(endpoint +
-                                    ": another program listens on this port");
-  }
-  return absl::UnknownError(absl::StrCat(
-      endpoint, ": ", what, " failed (Windows error ", error, ")"));
-}
-
-absl::StatusOr<SOCKET> ListenTcp(const std::string& text,
-                                 const rpc::Endpoint& e) {
-  const std::string host = e.host == "localhost" ? "127.0.0.1" : e.host;
-  const bool six = host.find(':') != host.npos;
-  sockaddr_in6 v6{};
-  sockaddr_in v4{};
-  v6.sin6_family = AF_INET6;
-  v4.sin_family = AF_INET;
-  v6.sin6_port = v4.sin_port = htons(static_cast<u_short>(e.port));
-  const int parsed = six ? inet_pton(AF_INET6, host.c_str(), &v6.sin6_addr)
-                         : inet_pton(AF_INET, host.c_str(), &v4.sin_addr);
-  if (parsed != 1) {
-    return absl::InvalidArgumentError("'" + text +
-                                      "': write tcp:127.0.0.1:PORT");
-  }
-  const SOCKET s = socket(six ? AF_INET6 : AF_INET, SOCK_STREAM, 0);
-  if (s == INVALID_SOCKET) return SocketError(text, "socket");
-  // No other user's program may take the port over.
-  const BOOL on = TRUE;
-  setsockopt(s, SOL_SOCKET, SO_EXCLUSIVEADDRUSE,
-             reinterpret_cast<const char*>(&on), sizeof(on));
-  const auto* const address = six ? reinterpret_cast<const sockaddr*>(&v6)
-                                  : reinterpret_cast<const sockaddr*>(&v4);
-  absl::Status failed;
-  if (bind(s, address, six ? sizeof(v6) : sizeof(v4)) != 0) {
-    failed = SocketError(text, "bind");
-  } else if (listen(s, SOMAXCONN) != 0) {
-    failed = SocketError(text, "listen");
-  }
-  if (failed.ok()) return s;
-  closesocket(s);
-  return failed;
-}
 
 }  // namespace
 
@@ -87,29 +28,31 @@ Server::Server(Service& service)
 
 Server::~Server() {
   for (const auto& exported : service_.exports) exported->StopWaiting();
-  for (const SOCKET s : listeners_) closesocket(s);
+  mux_.reset();
   for (const WSAEVENT event : events_) WSACloseEvent(event);
 }
 
 absl::Status Server::Listen(const std::string& text) {
-  auto endpoint = rpc::Endpoint::Parse(text);
-  if (!endpoint.ok()) return endpoint.status();
-  if (endpoint->kind != rpc::Endpoint::Kind::kTcp ||
-      listeners_.size() >= kMostListeners) {
-    return absl::InvalidArgumentError(
-        "'" + text + "' cannot be listened on; use tcp:127.0.0.1:PORT");
+  if (listeners_.size() >= kMostListeners) {
+    return absl::InvalidArgumentError("'" + text + "' is an endpoint too many");
   }
-  if (service_.token.empty()) {
-    return absl::InvalidArgumentError(
-        "'" + text + "' can be reached by other users: give --token-file FILE");
-  }
-  auto listener = ListenTcp(text, *endpoint);
+  auto listener = ListenSocket(text, !service_.token.empty());
   if (!listener.ok()) return listener.status();
   const WSAEVENT event = WSACreateEvent();
-  WSAEventSelect(*listener, event, FD_ACCEPT);
-  listeners_.push_back(*listener);
+  WSAEventSelect(listener->get(), event, FD_ACCEPT);
+  listeners_.push_back(*std::move(listener));
   events_.push_back(event);
   return absl::OkStatus();
+}
+
+void Server::ServeStreams(UniqueFd in, UniqueFd out) {
+  mux_ = std::make_unique<rpc::Mux>(
+      std::move(in), std::move(out),
+      [this](UniqueFd fd) {
+        Start(rpc::WinSocket(reinterpret_cast<SOCKET>(ToHandle(fd.Release()))),
+              /*needs_token=*/false);
+      },
+      [this] { Stop(); });
 }
 
 void Server::Stop() { WSASetEvent(stop_); }
@@ -123,7 +66,7 @@ void Server::Run() {
     if (ready != WSA_WAIT_TIMEOUT) {
       const size_t i = ready - WSA_WAIT_EVENT_0;
       WSAResetEvent(events_[i]);
-      Accept(listeners_[i - 1]);
+      Accept(listeners_[i - 1].get());
     }
     connections_.Reap();
     service_.clients.Sweep(absl::Now());
@@ -134,31 +77,40 @@ void Server::Run() {
 // All that wait: the event comes once for several.
 void Server::Accept(SOCKET listener) {
   while (true) {
-    const SOCKET s = accept(listener, nullptr, nullptr);
-    if (s == INVALID_SOCKET) return;
+    rpc::WinSocket s(accept(listener, nullptr, nullptr));
+    if (!s) return;
     // What a listener with an event has, its connections inherit.
-    WSAEventSelect(s, nullptr, 0);
+    WSAEventSelect(s.get(), nullptr, 0);
     u_long off = 0;
-    ioctlsocket(s, FIONBIO, &off);
+    ioctlsocket(s.get(), FIONBIO, &off);
+    // Of TCP; Hyper-V's sockets do not know it, and send at once.
     const BOOL on = TRUE;
-    setsockopt(s, IPPROTO_TCP, TCP_NODELAY, reinterpret_cast<const char*>(&on),
-               sizeof(on));
-    connections_.Start(
-        [this, s] {
-          // A duplicate, so that the number here never means another socket.
-          WSAPROTOCOL_INFOW info;
-          SOCKET served = INVALID_SOCKET;
-          if (WSADuplicateSocketW(s, GetCurrentProcessId(), &info) == 0) {
-            served = WSASocketW(info.iAddressFamily, info.iSocketType,
-                                info.iProtocol, &info, 0, WSA_FLAG_OVERLAPPED);
-          }
-          if (served != INVALID_SOCKET) {
-            ServeConnection(FromHandle(reinterpret_cast<HANDLE>(served)),
-                            service_, /*needs_token=*/true);
-          }
-        },
-        [socket = Socket(s)] { shutdown(socket.get(), SD_BOTH); });
+    setsockopt(s.get(), IPPROTO_TCP, TCP_NODELAY,
+               reinterpret_cast<const char*>(&on), sizeof(on));
+    Start(std::move(s), /*needs_token=*/true);
   }
+}
+
+void Server::Start(rpc::WinSocket socket, bool needs_token) {
+  const SOCKET s = socket.get();
+  connections_.Start(
+      [this, needs_token, s] {
+        // A duplicate, so that the number here never means another socket.
+        WSAPROTOCOL_INFOW info;
+        SOCKET served = INVALID_SOCKET;
+        if (WSADuplicateSocketW(s, GetCurrentProcessId(), &info) == 0) {
+          served = WSASocketW(info.iAddressFamily, info.iSocketType,
+                              info.iProtocol, &info, 0, WSA_FLAG_OVERLAPPED);
+        }
+        if (served == INVALID_SOCKET) {
+          spdlog::warn("a connection was dropped (Windows error {})",
+                       WSAGetLastError());
+          return;
+        }
+        ServeConnection(FromHandle(reinterpret_cast<HANDLE>(served)), service_,
+                        needs_token);
+      },
+      [socket = std::move(socket)] { shutdown(socket.get(), SD_BOTH); });
 }
 
 }  // namespace warmfs::hostd

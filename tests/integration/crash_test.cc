@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "schema/unique_fd.h"
+#include "tests/integration/host_needs.h"
 #include "tests/integration/hostd.h"
 #include "tests/integration/mount_fixture.h"
 
@@ -104,6 +105,7 @@ TEST_F(CrashTest, ADeadMountIsReplacedByTheNextOne) {
 // It detaches the mount, and serves those who are inside until they leave.
 TEST_F(CrashTest, AClientThatIsToldToStopServesFilesThatAreOpen) {
   Mount("locks=host");
+  WARMFS_TEST_NEEDS(Need::kHostLocks);
   UniqueFd fd(open(Mnt("f").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   ASSERT_TRUE(fd) << strerror(errno);
   kill(client(), SIGTERM);

@@ -16,6 +16,7 @@
 #include <random>
 #include <thread>
 
+#include "tests/integration/host_needs.h"
 #include "tests/integration/mount_fixture.h"
 
 namespace warmfs::testing {
@@ -162,6 +163,7 @@ TEST_F(FreshTest, WarmUnderALeaseIsSilentForEver) {
 
 TEST_F(FreshTest, OurOwnWorkRaisesNothingAndIsNotFetchedAgain) {
   Mount();
+  WARMFS_TEST_NEEDS(Need::kSymbolicLinks);
   const Output worked = Shell(
       "cd " + Mnt() +
       " && mkdir -p a/b c && for i in 1 2 3 4 5 6 7 8 9; do echo $i > a/$i; "
@@ -335,6 +337,7 @@ TEST_F(FreshTest, RandomChangesOfBothSidesAtOnceAreNeverStaleAfterSync) {
     fs::create_directory(Host("d" + std::to_string(d)));
   }
   Mount();
+  WARMFS_TEST_NEEDS(Need::kNothingElse);
   WalkAndRead(Mnt());
   for (int round = 0; round < mutations / (2 * kAtOnce); ++round) {
     Mutator host(Host(), 2 * round + 1), vm(Mnt(), 2 * round + 2);

@@ -19,6 +19,7 @@
 #include <set>
 
 #include "schema/unique_fd.h"
+#include "tests/integration/host_needs.h"
 #include "tests/integration/mount_fixture.h"
 
 namespace warmfs::testing {
@@ -94,6 +95,8 @@ TEST_F(PosixTest, TruncationOnOpenAndByLength) {
 }
 
 TEST_F(PosixTest, ModeOwnerAndTimesToTheNanosecond) {
+  WARMFS_TEST_NEEDS(Need::kOwnModes);
+  WARMFS_TEST_NEEDS(Need::kNanoseconds);
   WriteFile(Mnt("f"), "x");
   ASSERT_EQ(chmod(Mnt("f").c_str(), 0640), 0);
   EXPECT_EQ(Stat(Mnt("f")).st_mode & 07777, 0640u);
@@ -115,6 +118,7 @@ TEST_F(PosixTest, ModeOwnerAndTimesToTheNanosecond) {
 }
 
 TEST_F(PosixTest, InodeNumbersAndTimesAreTheHostsAndSurviveARemount) {
+  WARMFS_TEST_NEEDS(Need::kNanoseconds);
   WriteHost("f", "x");
   const struct stat host = Stat(Host("f"));
   const struct stat first = Stat(Mnt("f"));
@@ -127,6 +131,7 @@ TEST_F(PosixTest, InodeNumbersAndTimesAreTheHostsAndSurviveARemount) {
 }
 
 TEST_F(PosixTest, DirectoriesSymlinksAndHardLinks) {
+  WARMFS_TEST_NEEDS(Need::kSymbolicLinks);
   ASSERT_EQ(mkdir(Mnt("d").c_str(), 0755), 0);
   EXPECT_EQ(mkdir(Mnt("d").c_str(), 0755), -1);
   EXPECT_EQ(errno, EEXIST);
@@ -147,6 +152,7 @@ TEST_F(PosixTest, DirectoriesSymlinksAndHardLinks) {
 }
 
 TEST_F(PosixTest, RenameReplacesExchangesAndRefuses) {
+  WARMFS_TEST_NEEDS(Need::kExchange);
   WriteFile(Mnt("a"), "A");
   WriteFile(Mnt("b"), "B");
   EXPECT_EQ(renameat2(AT_FDCWD, Mnt("a").c_str(), AT_FDCWD, Mnt("b").c_str(),

@@ -1,18 +1,24 @@
 #!/usr/bin/env python3
 """The Linux client on a real mount of a directory that warmfs-hostd.exe serves
-in Wine, over TCP with a token.
+in Wine, over TCP with a token: files both ways, leases and inotify events for
+what native programs and Windows programs do on the host.
 
-  windows_host.py WARMFS WARMFS_HOSTD_EXE WINE
+  windows_host.py WARMFS WARMFS_HOSTD_EXE WINE [TEST...]
 
 Exits 77, and says why, if there is no Wine, no .exe (build the preset
 `windows`) or no /dev/fuse.
 """
 
+import ctypes
+import json
 import os
 import pathlib
+import re
+import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -49,12 +55,67 @@ def wait_until(condition, what):
     raise AssertionError(f"it took too long: {what}")
 
 
+def command_line(process):
+    try:
+        return (process / "cmdline").read_text(errors="replace")
+    except OSError:  # it has ended
+        return ""
+
+
+def serves(directory):
+    """Is there a process with this export?"""
+    return any(f"default=Z:{directory}" in command_line(process)
+               for process in pathlib.Path("/proc").glob("[0-9]*"))
+
+
 def run(*command, **options):
     return subprocess.run(command, check=True, text=True, timeout=DEADLINE_SECONDS,
                           stdout=subprocess.PIPE, **options).stdout
 
 
-class WindowsHost(unittest.TestCase):
+class Watcher:
+    """inotify(7) on directories of the mount."""
+
+    KINDS = {0x2: "MODIFY", 0x4: "ATTRIB", 0x8: "CLOSE_WRITE", 0x40: "MOVED_FROM",
+             0x80: "MOVED_TO", 0x100: "CREATE", 0x200: "DELETE"}
+    IS_DIRECTORY = 0x40000000
+
+    def __init__(self, *directories):
+        self.libc = ctypes.CDLL(None, use_errno=True)
+        self.fd = self.libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        for directory in directories:
+            self.libc.inotify_add_watch(self.fd, os.fsencode(directory), sum(self.KINDS))
+
+    def close(self):
+        os.close(self.fd)
+
+    def take(self, until):
+        """Events up to a file of that name. It and its like (end...) are left out.
+        What is alike and adjacent is one."""
+        lines = []
+        while True:
+            if not select.select([self.fd], [], [], DEADLINE_SECONDS)[0]:
+                raise AssertionError(f"no {until}; so far: {lines}")
+            data, at = os.read(self.fd, 1 << 16), 0
+            while at < len(data):
+                _, mask, _, size = struct.unpack_from("iIII", data, at)
+                name = data[at + 16:at + 16 + size].rstrip(b"\0").decode()
+                at += 16 + size
+                kind = next((k for bit, k in self.KINDS.items() if mask & bit), None)
+                if name == until and kind == "CLOSE_WRITE":
+                    return lines
+                if name.startswith("end"):
+                    continue
+                line = f"{kind} {name}" + ("/" if mask & self.IS_DIRECTORY else "")
+                if kind and (not lines or lines[-1] != line):
+                    lines.append(line)
+
+
+class WindowsServer(unittest.TestCase):
+    """A directory of its own, served and mounted."""
+
+    OPTIONS = ""
+
     @classmethod
     def setUpClass(cls):
         cls.base = pathlib.Path(tempfile.mkdtemp(prefix="warmfs-windows-"))
@@ -72,7 +133,7 @@ class WindowsHost(unittest.TestCase):
                  "--token-file", f"Z:{cls.token}"], stderr=log, start_new_session=True)
         wait_until(lambda: "listening" in cls.log.read_text() or cls.hostd.poll() is not None,
                    "warmfs-hostd.exe to listen")
-        cls.options = f"token_file={cls.token},cache={cls.base}/cache,ttl=50ms"
+        cls.options = f"token_file={cls.token},cache={cls.base}/cache{cls.OPTIONS}"
         run(WARMFS, "mount", cls.endpoint, cls.mount, "-o", cls.options)
 
     @classmethod
@@ -82,6 +143,21 @@ class WindowsHost(unittest.TestCase):
         cls.hostd.wait()
         shutil.rmtree(cls.base, ignore_errors=True)
 
+    def sync(self):
+        run(WARMFS, "sync", self.mount)
+
+    def status(self):
+        return json.loads(run(WARMFS, "status", "--json", self.mount))[0]
+
+    def windows(self, *command):
+        """Runs a command of cmd.exe's on the host."""
+        run(WINE, "cmd.exe", "/c", *command)
+
+    def of_windows(self, name):
+        return f"Z:{self.host / name}".replace("/", "\\")
+
+
+class WindowsHost(WindowsServer):
     def test_what_is_written_here_is_on_the_host(self):
         (self.mount / "f").write_text("from Linux")
         self.assertEqual((self.host / "f").read_text(), "from Linux")
@@ -170,10 +246,187 @@ class WindowsHost(unittest.TestCase):
         self.assertIn("token", done.stderr)
 
 
+class StandardStreams(unittest.TestCase):
+    """exec: starts it, and all connections go over its standard streams."""
+
+    def test_what_is_written_arrives_and_it_ends_with_the_mount(self):
+        with tempfile.TemporaryDirectory(prefix="warmfs-windows-") as base:
+            host, mount = pathlib.Path(base, "host"), pathlib.Path(base, "mnt")
+            host.mkdir()
+            mount.mkdir()
+            (host / "of_host").write_text("hello")
+            run(WARMFS, "mount", f"exec:{WINE} {HOSTD} --stdio --export default=Z:{host}",
+                mount, "-o", f"cache={base}/cache")
+            try:
+                content = os.urandom(3_000_000)
+                (mount / "file").write_bytes(content)
+                self.assertEqual((host / "file").read_bytes(), content)
+                self.assertEqual((mount / "of_host").read_text(), "hello")
+                self.assertTrue(serves(host))
+            finally:
+                run(WARMFS, "umount", mount)
+            wait_until(lambda: not serves(host), "warmfs-hostd.exe to end")
+
+
+class Selftest(unittest.TestCase):
+    def test_it_prints_a_table_and_leaves_nothing(self):
+        with tempfile.TemporaryDirectory(prefix="warmfs-windows-") as base:
+            rows = dict(re.split("  +", line)[:2]
+                        for line in run(WINE, HOSTD, "selftest", f"Z:{base}").splitlines()
+                        if "  " in line)
+            self.assertEqual(os.listdir(base), [])
+        # What is known of Wine, of any version.
+        for item in ("file ids of 128 bits", "paths over 260 characters", "TCP on loopback"):
+            self.assertEqual(rows[item], "yes")
+        for item in ("Hyper-V sockets", "USN journal, for this user", "changes with file ids (Ex)"):
+            self.assertTrue(rows[item].startswith("no"), rows[item])
+        self.assertEqual(len(rows), 15)
+
+    def test_a_directory_that_is_not_there_is_said(self):
+        done = subprocess.run([WINE, HOSTD, "selftest", "Z:\\no\\such"], text=True,
+                              stderr=subprocess.PIPE, timeout=DEADLINE_SECONDS)
+        self.assertEqual(done.returncode, 66)
+        self.assertIn("that you may write to", done.stderr)
+
+
+class Events(WindowsServer):
+    """What is done on the host is seen by watchers of the mount, as on Linux."""
+
+    def setUp(self):
+        self.directory = self.host / self._testMethodName
+        (self.directory / "d").mkdir(parents=True)
+        self.sync()
+        self.seen = self.mount / self.directory.name
+        os.listdir(self.seen / "d")
+        self.watcher = Watcher(self.seen, self.seen / "d")
+        self.ends = 0
+
+    def tearDown(self):
+        self.watcher.close()
+
+    def expect(self, *lines):
+        self.sync()
+        self.ends += 1
+        end = f"end{self.ends}"
+        (self.directory / end).write_text("x")
+        self.sync()
+        self.assertEqual(self.watcher.take(end), list(lines))
+
+    def test_a_native_program_makes_writes_renames_and_removes(self):
+        (self.directory / "f").write_text("hello")
+        self.expect("CREATE f", "MODIFY f", "CLOSE_WRITE f")
+        self.assertEqual((self.seen / "f").read_text(), "hello")
+        with open(self.directory / "f", "a") as f:
+            f.write(" again")
+        self.expect("MODIFY f", "CLOSE_WRITE f")
+        self.assertEqual((self.seen / "f").read_text(), "hello again")
+        os.rename(self.directory / "f", self.directory / "g")
+        os.rename(self.directory / "g", self.directory / "d" / "h")
+        self.expect("MOVED_FROM f", "MOVED_TO g", "MOVED_FROM g", "MOVED_TO h")
+        (self.directory / "d" / "h").unlink()
+        self.expect("DELETE h")
+
+    def test_a_native_program_saves_by_a_rename(self):
+        (self.directory / "f").write_text("old")
+        self.expect("CREATE f", "MODIFY f", "CLOSE_WRITE f")
+        self.assertEqual((self.seen / "f").read_text(), "old")
+        (self.directory / "f.tmp").write_text("new")
+        os.replace(self.directory / "f.tmp", self.directory / "f")
+        self.expect("CREATE f.tmp", "MODIFY f.tmp", "CLOSE_WRITE f.tmp", "MOVED_FROM f.tmp",
+                    "MOVED_TO f")
+        self.assertEqual((self.seen / "f").read_text(), "new")
+
+    def test_directories_come_and_go(self):
+        (self.directory / "e").mkdir()
+        self.expect("CREATE e/")
+        self.assertEqual(os.listdir(self.seen / "e"), [])
+        (self.directory / "e" / "f").write_text("x")
+        self.sync()
+        self.assertEqual(os.listdir(self.seen / "e"), ["f"])
+        shutil.rmtree(self.directory / "e")
+        self.expect("DELETE e/")
+
+    def test_a_windows_program_makes_renames_and_removes(self):
+        name = self.directory.name
+        self.windows(f"echo hello> {self.of_windows(name)}\\f.txt")
+        self.expect("CREATE f.txt", "MODIFY f.txt", "CLOSE_WRITE f.txt")
+        self.assertEqual((self.seen / "f.txt").read_text(), "hello\n")
+        self.windows("ren", f"{self.of_windows(name)}\\f.txt", "g.txt")
+        self.expect("MOVED_FROM f.txt", "MOVED_TO g.txt")
+        self.windows("mkdir", f"{self.of_windows(name)}\\e")
+        self.expect("CREATE e/")
+        self.windows("del", f"{self.of_windows(name)}\\g.txt")
+        self.expect("DELETE g.txt")
+
+    def test_what_is_done_here_is_told_once(self):
+        (self.seen / "own").write_text("by the VM")
+        os.rename(self.seen / "own", self.seen / "d" / "own2")
+        (self.seen / "d" / "own2").unlink()
+        self.expect("CREATE own", "MODIFY own", "CLOSE_WRITE own", "MOVED_FROM own",
+                    "MOVED_TO own2", "DELETE own2")
+
+    def test_warm_work_asks_the_host_nothing(self):
+        for i in range(20):
+            (self.directory / "d" / f"f{i}").write_text(str(i))
+        self.sync()
+
+        def work():
+            return [(self.seen / "d" / name).read_text()
+                    for name in sorted(os.listdir(self.seen / "d"))] + [
+                        (self.seen / "d" / "missing").exists()]
+
+        first = work()
+        self.assertEqual(len(first), 21)
+        self.sync()
+
+        def calls():
+            methods = self.status()["rpc"]["methods"]
+            return {kind: figures["calls"] for kind, figures in methods.items()
+                    if kind not in ("next", "fence", "release")}
+
+        before = calls()
+        for _ in range(5):
+            self.assertEqual(work(), first)
+        self.assertEqual(calls(), before)
+
+    def test_a_renamed_directory_is_what_it_is(self):
+        (self.directory / "d" / "f").write_text("x")
+        self.sync()
+        os.rename(self.directory / "d", self.directory / "e")
+        self.sync()
+        self.assertEqual(os.listdir(self.seen), ["e"])
+        self.assertEqual(os.listdir(self.seen / "e"), ["f"])
+        # Of another inode, and once more by the name that is free.
+        (self.directory / "d").mkdir()
+        (self.directory / "d" / "g").write_text("y")
+        (self.directory / "e" / "h").write_text("z")
+        self.sync()
+        self.assertEqual(os.listdir(self.seen / "d"), ["g"])
+        self.assertEqual(sorted(os.listdir(self.seen / "e")), ["f", "h"])
+        print("in Wine: a renamed directory begins a new epoch, since Wine goes on telling what "
+              "is beneath it under its old path")
+
+    def test_more_than_windows_keeps_is_not_missed(self):
+        (self.directory / "d" / "f").write_text("before")
+        self.sync()
+        self.assertEqual((self.seen / "d" / "f").read_text(), "before")
+        os.kill(self.hostd.pid, signal.SIGSTOP)
+        try:
+            for i in range(4000):
+                (self.directory / f"{i:0100}").write_text("")
+            (self.directory / "d" / "f").write_text("after, and longer")
+        finally:
+            os.kill(self.hostd.pid, signal.SIGCONT)
+        self.sync()
+        self.assertGreater(self.status()["journal"]["host"]["overflows"], 0)
+        self.assertEqual((self.seen / "d" / "f").read_text(), "after, and longer")
+        self.assertEqual(len(os.listdir(self.seen)), 4001)
+
+
 class BadInput(unittest.TestCase):
     def fails(self, arguments, *expected):
-        done = subprocess.run([WINE, HOSTD, *arguments], text=True, stderr=subprocess.PIPE,
-                              timeout=DEADLINE_SECONDS)
+        done = subprocess.run([WINE, HOSTD, *arguments], text=True, stdin=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, timeout=DEADLINE_SECONDS)
         for text in expected:
             self.assertIn(text, done.stderr)
         return done.returncode
@@ -185,6 +438,22 @@ class BadInput(unittest.TestCase):
         self.assertEqual(self.fails(["--export", "x=Z:\\tmp"], "nowhere to wait"), 64)
         self.assertEqual(self.fails(["--export", "x=Z:\\tmp", "--listen", "unix:x"],
                                     "cannot be listened on"), 64)
+        self.assertEqual(self.fails(["--export", "x=Z:\\tmp", "--listen", "hvsock:5001"],
+                                    "--token-file"), 64)
+
+    def test_hyper_v_sockets_that_are_not_there_say_what_to_do(self):
+        with tempfile.NamedTemporaryFile("w") as token:
+            token.write(TOKEN + "\n")
+            token.flush()
+            given = ["--export", "x=Z:\\tmp", "--token-file", f"Z:{token.name}", "--listen"]
+            self.assertEqual(self.fails([*given, "hvsock:5001"], "Virtual Machine Platform",
+                                        "tcp:127.0.0.1:PORT"), 71)
+            self.assertEqual(self.fails([*given, "hvsock:x"], "hvsock:PORT"), 64)
+
+    def test_a_journal_that_is_not_there_is_done_without(self):
+        self.assertEqual(self.fails(["--export", "x=Z:\\tmp", "--stdio", "--watch", "usn"],
+                                    "no USN journal", "ReadDirectoryChangesW is used instead",
+                                    "leases are given, by ReadDirectoryChangesW"), 0)
 
     def test_it_names_its_version(self):
         self.assertIn("warmfs-hostd ", run(WINE, HOSTD, "--version"))
@@ -195,4 +464,4 @@ if __name__ == "__main__":
     if reason:
         print(f"skipped: {reason}")
         sys.exit(77)
-    unittest.main(argv=sys.argv[:1], verbosity=2)
+    unittest.main(argv=[sys.argv[0], *sys.argv[4:]], verbosity=2)

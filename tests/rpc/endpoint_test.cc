@@ -113,6 +113,7 @@ INSTANTIATE_TEST_SUITE_P(
                     BadCase{"ssh:host:", "ssh:[USER@]HOST:PATH"},
                     BadCase{"ssh:-oProxyCommand=x:/p", "ssh:[USER@]HOST:PATH"},
                     BadCase{"exec:", "exec:COMMAND"},
+                    BadCase{"hvsock:5001", "vsock:2:PORT"},
                     BadCase{"unx:/run/s", "./NAME"},
                     BadCase{"host:/path", "./NAME"}, BadCase{"C:", "./NAME"}));
 

@@ -1,0 +1,23 @@
+// The USN journal of the volume that an export is on, as Windows has it.
+
+#ifndef WARMFS_HOSTD_WIN32_USN_VOLUME_H_
+#define WARMFS_HOSTD_WIN32_USN_VOLUME_H_
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "hostd/usn_source.h"
+#include "hostd/usn_volume.h"
+
+namespace warmfs::hostd {
+
+// `root`: the export's directory, which outlives it. The volume is opened with
+// as few rights as an ordinary user has. It need not have a journal:
+// UsnSource::Create says why it has none.
+absl::StatusOr<std::unique_ptr<UsnVolume>> OpenUsnVolume(int root);
+// Its journal as a source of changes.
+absl::StatusOr<std::unique_ptr<UsnSource>> OpenUsnSource(int root);
+
+}  // namespace warmfs::hostd
+
+#endif  // WARMFS_HOSTD_WIN32_USN_VOLUME_H_

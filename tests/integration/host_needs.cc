@@ -1,0 +1,102 @@
+#include "tests/integration/host_needs.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "schema/unique_fd.h"
+
+namespace warmfs::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A file of the mount, for as long as a need is tried out.
+class ProbeFile {
+ public:
+  explicit ProbeFile(std::string path)
+      : path_(std::move(path)),
+        fd_(open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {}
+  ~ProbeFile() {
+    fd_.Reset();
+    unlink(path_.c_str());
+  }
+  const char* path() const { return path_.c_str(); }
+  int fd() const { return fd_.get(); }
+
+ private:
+  const std::string path_;
+  UniqueFd fd_;
+};
+
+bool HasSymbolicLinks(const std::string& mnt) {
+  const std::string path = mnt + "/.probe-link";
+  const bool made = symlink("x", path.c_str()) == 0;
+  unlink(path.c_str());
+  return made;
+}
+
+bool HasNanoseconds(const std::string& mnt) {
+  const ProbeFile file(mnt + "/.probe");
+  const timespec times[2] = {{1, 1}, {1, 1}};
+  struct stat st = {};
+  return futimens(file.fd(), times) == 0 && stat(file.path(), &st) == 0 &&
+         st.st_mtim.tv_nsec == 1;
+}
+
+bool HasOwnModes(const std::string& mnt, const std::string& host) {
+  const ProbeFile file(mnt + "/.probe");
+  struct stat st = {};
+  return fchmod(file.fd(), 0640) == 0 &&
+         stat((host + "/.probe").c_str(), &st) == 0 &&
+         (st.st_mode & 07777) == 0640;
+}
+
+bool HasHostLocks(const std::string& mnt) {
+  const ProbeFile file(mnt + "/.probe");
+  return flock(file.fd(), LOCK_EX | LOCK_NB) == 0;
+}
+
+bool HasExchange(const std::string& mnt) {
+  const ProbeFile a(mnt + "/.probe-a"), b(mnt + "/.probe-b");
+  return renameat2(AT_FDCWD, a.path(), AT_FDCWD, b.path(), RENAME_EXCHANGE) ==
+         0;
+}
+
+bool HasNothingElse(const std::string& mnt, const std::string& host) {
+  const ProbeFile file(mnt + "/.probe");
+  for (const auto& entry : fs::directory_iterator(host)) {
+    const auto seen = fs::path(mnt) / entry.path().filename();
+    if (!fs::exists(fs::symlink_status(seen))) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::string Unmet(Need need, const std::string& mnt, const std::string& host) {
+  if (getenv("WARMFS_TEST_HOST") == nullptr) return "";
+  switch (need) {
+    case Need::kSymbolicLinks:
+      return HasSymbolicLinks(mnt) ? "" : "symbolic links";
+    case Need::kNanoseconds:
+      return HasNanoseconds(mnt) ? "" : "times to the nanosecond";
+    case Need::kOwnModes:
+      return HasOwnModes(mnt, host) ? "" : "modes of its own";
+    case Need::kHostLocks:
+      return HasHostLocks(mnt) ? "" : "locks";
+    case Need::kExchange:
+      return HasExchange(mnt) ? "" : "exchange of names";
+    case Need::kNothingElse:
+      return HasNothingElse(mnt, host) ? ""
+                                       : "directory without files of its own";
+  }
+  return "";
+}
+
+}  // namespace warmfs::testing
