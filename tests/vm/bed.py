@@ -50,6 +50,7 @@ class Bed:
 
     def set_up(self):
         mke2fs = tool("mke2fs", "e2fsprogs")
+        # A program is ours, by its name, or another's, by its path.
         for name in (*self.programs, "warmfs-hostd", "vsock-backend"):
             if not (self.bin / name).exists():
                 raise Missing(f"{self.bin / name} is not built")

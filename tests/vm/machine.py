@@ -34,6 +34,14 @@ def stop(process):
     process.wait()
 
 
+def with_children(command):
+    """For a program that starts others: all end when it does."""
+    words = [tool("unshare", "util-linux"), "--pid", "--fork", "--kill-child"]
+    if os.geteuid() != 0:
+        words.append("--map-root-user")
+    return [*words, *command]
+
+
 class Console:
     """The guest's console, line by line: kept, and waited for."""
 
@@ -170,7 +178,6 @@ class Uml(Machine):
     def prepare(self, at, programs):
         if " amx_tile" in cpu_flags():
             raise Missing("user-mode-linux panics on CPUs with AMX")
-        self.unshare = tool("unshare", "util-linux")
         self.kernel = guest_image.uml_directory()
         super().prepare(at, programs)
 
@@ -178,16 +185,12 @@ class Uml(Machine):
         return "user-mode-linux"
 
     def command(self):
-        # It is many processes, which must all end with the first.
-        alone = [self.unshare, "--pid", "--fork", "--kill-child"]
-        if os.geteuid() != 0:
-            alone.append("--map-root-user")
-        return [
-            *alone, str(self.kernel / "unpacked/usr/bin/linux.uml"),
+        return with_children([
+            str(self.kernel / "unpacked/usr/bin/linux.uml"),
             f"mem={MEMORY}", "initrd=initramfs", "quiet", "rdinit=/init",
             f"disk={self.disk}", "con=null", "con0=null,fd:1",
             f"uml_dir={self.at}", "umid=uml", "ubd0=disk.img",
-            "virtio_uml.device=vhost-vsock:19", *self.more_words]
+            "virtio_uml.device=vhost-vsock:19", *self.more_words])
 
 
 def cpu_flags():
