@@ -129,7 +129,7 @@ class Report:
             f"<h2>{work}</h2><p>{MEANING[work]}</p><div class=row>" +
             "".join(self.chart(work, state, state) for state in STATES) +
             "</div>" for work in WORKS)
-        charts += ("<h2>unpack, and after an edit</h2><div class=row>" + "".join(
+        charts += ("<h2>unpack, and after an edit</h2><div class='row tall'>" + "".join(
             self.chart(work, "once", f"{work}: {MEANING[work]}")
             for work in ONCE) + "</div>")
         return PAGE.format(title=html.escape(f"warmfs beside its peers, bed "
@@ -257,7 +257,7 @@ dl {{ display: grid; grid-template-columns: max-content auto; gap: .15em 1em; }}
 dt {{ color: var(--soft); }} dd {{ margin: 0; }}
 .row {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(420px, 1fr));
   gap: 1em 1.5em; }}
-figure {{ margin: 0; max-width: 480px; align-self: end; }} svg {{ width: 100%; display: block; }}
+figure {{ margin: 0; max-width: 480px; }} .tall h3 {{ min-height: 2.9em; }} svg {{ width: 100%; display: block; }}
 svg text {{ font: 12px system-ui, sans-serif; fill: var(--ink); }}
 svg .name {{ text-anchor: end; }}
 svg .tick {{ text-anchor: middle; fill: var(--soft); font-size: 10px; }}

@@ -147,49 +147,34 @@ def edit(bed, peer):
 
 # --- a run -----------------------------------------------------------------------
 
-class Mounts:
-    """Mounts a share, and counts for nothing."""
-
-    def __init__(self, bed, peer):
-        self.bed = bed
-        self.peer = peer
-
-    def empty(self):
-        self.bed.run(self.peer.empty)
-
-    def mount(self):
-        self.bed.run("sync; echo 3 > /proc/sys/vm/drop_caches")
-        self.bed.run(self.peer.mount)
-
-    def unmount(self):
-        self.bed.run(self.peer.unmount)
-
+def mount(bed, peer):
+    bed.run("sync; echo 3 > /proc/sys/vm/drop_caches")
+    bed.run(peer.mount)
 
 
 def run_once(bed, peer, files, note):
     """One run of one share; `note` takes work, state and milliseconds."""
-    mounts = Mounts(bed, peer)
     for work in (tree, git_status):
         bed.run(f"cp {INDEX}.base {INDEX}")
-        mounts.empty()
+        bed.run(peer.empty)
         for state in STATES:
             if state != "warm":
-                mounts.mount()
+                mount(bed, peer)
             for name, time_ms in work(bed, peer, files).items():
                 note(name, state, time_ms)
             if state != "remounted":
-                mounts.unmount()
-    mounts.empty()
-    mounts.mount()
+                bed.run(peer.unmount)
+    bed.run(peer.empty)
+    mount(bed, peer)
     result = fetch_page(bed, peer)
     note("page", "cold", result["first"])
     note("page", "warm", result["second"])
-    mounts.unmount()
-    mounts.mount()
+    bed.run(peer.unmount)
+    mount(bed, peer)
     note("page", "remounted", fetch_page(bed, peer)["first"])
     done = unpack(bed, peer)
     if peer.is_share:
         done |= edit(bed, peer)
     for name, time_ms in done.items():
         note(name, "once", time_ms)
-    mounts.unmount()
+    bed.run(peer.unmount)

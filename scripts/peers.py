@@ -81,7 +81,7 @@ def nine(bed):
             "-device", "virtio-9p-pci,fsdev=nine,mount_tag=nine"]
         mount = "mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,"
         return [Peer(f"9p {cache}", f"{mount}cache={cache} nine /mnt",
-                     behind="QEMU's") for cache in ("none", "loose")]
+                     behind="9p of QEMU") for cache in ("none", "loose")]
     bed.machine.more_modules += ("9pnet_fd",)
     diod = tool("diod", "diod")
     relay(bed, NINE_PORT, f"EXEC:{diod} -f -n -N -r 0 -w 1 -e {bed.export} "
@@ -193,7 +193,8 @@ def sshfs(bed):
                         output_of(program, "--version"))[1]
     # It is there a moment after it was started.
     return [Peer("sshfs", f"({mount} >/tmp/sshfs.log 2>&1 &); "
-                 "until grep -q fuse.sshfs /proc/mounts; do sleep 0.02; done",
+                 "for i in $(seq 500); do grep -q fuse.sshfs /proc/mounts && "
+                 "exit; sleep 0.02; done; cat /tmp/sshfs.log; exit 1",
                  behind=f"sshfs {version}")]
 
 

@@ -178,6 +178,7 @@ class Uml(Machine):
     def prepare(self, at, programs):
         if " amx_tile" in cpu_flags():
             raise Missing("user-mode-linux panics on CPUs with AMX")
+        guest_image.output_of(*with_children(["true"]))
         self.kernel = guest_image.uml_directory()
         super().prepare(at, programs)
 
