@@ -76,8 +76,8 @@ class Machine:
     # has translated.
     boot_seconds = 150
 
-    def __init__(self, more_modules=()):
-        self.more_modules = more_modules
+    def __init__(self):
+        self.more_modules = ()
         self.more_words = []  # of the command, for further devices
         self.process = self.console = self.at = self.kernel = None
 
@@ -123,9 +123,8 @@ class Qemu(Machine):
     disk = "/dev/vda"
     kvm_boot_seconds = 20
 
-    def __init__(self, more_modules=(),
-                 kernel_package=guest_image.CLOUD_KERNEL):
-        super().__init__(more_modules)
+    def __init__(self, kernel_package=guest_image.CLOUD_KERNEL):
+        super().__init__()
         self.kernel_package = kernel_package
         self.acceleration = None
 
@@ -163,6 +162,7 @@ class Qemu(Machine):
                 return
             self.stop()
             print("note: no guest boots here with kvm", flush=True)
+            self.acceleration = None
         self.acceleration = self.acceleration or "tcg"
         super().boot()
 

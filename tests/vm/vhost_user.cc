@@ -37,8 +37,7 @@ enum Request : uint32_t {
 constexpr uint64_t kVersion1 = 1ull << 32;
 constexpr uint64_t kProtocolFeatures = 1ull << 30;
 constexpr uint64_t kProtocolMultiQueue = 1ull << 0;
-// user-mode-linux up to 6.1 has an interrupt for a device only if it offers
-// this.
+// A device must offer this to be able to interrupt user-mode-linux 6.1.
 constexpr uint64_t kProtocolBackendRequests = 1ull << 5;
 constexpr uint64_t kProtocolConfig = 1ull << 9;
 

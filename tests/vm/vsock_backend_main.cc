@@ -89,7 +89,7 @@ class Backend {
     machine_->Interrupt();
   }
 
-  // A device that is broken is gone for the guest; it is told.
+  // A device that is broken is gone for the guest, which is told of it.
   void Note(const absl::Status& status) {
     if (status.ok()) return;
     if (!absl::IsUnavailable(status)) {

@@ -1,11 +1,10 @@
 // Times work in the guest, in milliseconds:
 //
-//   work-timer tree DIR     walks a tree (names and attributes), then reads all
-//   its
-//                           files, in one thread
-//                           -> walk 12.3 read 45.6 files 1000 bytes 4096000
-//   work-timer run COMMAND  a shell command, its output left out -> run 12.3
-//   exit 0
+//   work-timer tree DIR
+//     walks a tree (names and attributes), then reads all its files, in one
+//     thread: walk 12.3 read 45.6 files 1000 bytes 4096000
+//   work-timer run COMMAND
+//     runs a shell command, its output left out: run 12.3 exit 0
 
 #include <dirent.h>
 #include <fcntl.h>
