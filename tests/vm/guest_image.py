@@ -1,4 +1,4 @@
-"""What bed A boots: Debian's kernel, and an initramfs with programs of ours.
+"""What a bed boots: Debian's kernel, and an initramfs with programs of ours.
 
 Nothing is installed: the kernel's package is downloaded and unpacked into a
 cache directory (build/vm of the checkout, or WARMFS_VM_CACHE), where the next
@@ -19,6 +19,8 @@ CLOUD_KERNEL = "linux-image-cloud-amd64"
 GENERIC_KERNEL = "linux-image-amd64"  # larger, and with 9p
 MODULES = ("virtio_pci", "virtio_blk", "crc32c_generic", "ext4", "fuse",
            "virtiofs", "vmw_vsock_virtio_transport")
+UML_PACKAGE = "user-mode-linux"
+UML_MODULES = ("fuse", "virtiofs", "vmw_vsock_virtio_transport")
 DOWNLOAD_SECONDS = 120
 
 INIT = r"""#!/bin/busybox sh
@@ -30,7 +32,7 @@ mount -t devtmpfs dev /dev
 mount -t tmpfs -o mode=1777 tmp /tmp
 ln -sf /proc/mounts /etc/mtab
 for module in $(cat /modules/order); do insmod "/modules/$module.ko"; done
-[ -b /dev/vda ] && mount -t ext4 /dev/vda /disk
+mount -t ext4 "$disk" /disk
 export HOME=/root PATH=/opt/bin:/bin:/sbin:/usr/bin:/usr/sbin
 ip link set lo up
 exec guest-agent 1024
@@ -65,37 +67,55 @@ def output_of(*command, **options):
 
 def kernel_directory(meta_package):
     """A directory with vmlinux and its modules, downloaded once."""
-    kept = sorted((CACHE / meta_package).glob("*/complete"))
+    return kept_directory(
+        meta_package, lambda: current_kernel(meta_package), with_vmlinux)
+
+
+def uml_directory():
+    """A directory with user-mode-linux and its modules, downloaded once."""
+    return kept_directory(UML_PACKAGE, lambda: UML_PACKAGE, lambda _: None)
+
+
+def kept_directory(name, package, finish):
+    kept = sorted((CACHE / name).glob("*/complete"))
     if kept:
         return kept[-1].parent
     try:
-        directory = download_kernel(meta_package)
+        directory = download(name, package())
     except Missing:
         # What apt knows may be older than what can be had.
         if os.geteuid() != 0:
             raise
         output_of("apt-get", "update", "-q")
-        directory = download_kernel(meta_package)
+        directory = download(name, package())
     deb = next(directory.glob("*.deb"))
     output_of("dpkg", "-x", str(deb), str(directory / "unpacked"))
     deb.unlink()
-    image = next((directory / "unpacked/boot").glob("vmlinuz-*"))
-    (directory / "vmlinux").write_bytes(uncompressed(image.read_bytes()))
+    finish(directory)
     (directory / "complete").touch()
     return directory
 
 
-def download_kernel(meta_package):
-    """A directory with the package in it."""
+def current_kernel(meta_package):
     depends = output_of("apt-cache", "depends", meta_package)
     package = re.search(r"Depends: (linux-image-\S+)", depends)
     if not package:
         raise Missing(f"apt does not know {meta_package}; try apt-get update")
-    directory = CACHE / meta_package / package[1]
+    return package[1]
+
+
+def download(name, package):
+    """A directory with the package in it."""
+    directory = CACHE / name / package
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
-    output_of("apt-get", "download", "-q", package[1], cwd=directory)
+    output_of("apt-get", "download", "-q", package, cwd=directory)
     return directory
+
+
+def with_vmlinux(directory):
+    image = next((directory / "unpacked/boot").glob("vmlinuz-*"))
+    (directory / "vmlinux").write_bytes(uncompressed(image.read_bytes()))
 
 
 def uncompressed(image):
@@ -123,7 +143,7 @@ class Modules:
     """Kernel modules by name, in the order in which they can be loaded."""
 
     def __init__(self, directory):
-        root = next((directory / "unpacked").glob("**/lib/modules/*"))
+        root = next(directory.glob("unpacked/**/modules.builtin")).parent
         self.files = {self.name(f): f for f in root.rglob("*.ko*")}
         self.builtin = {self.name(pathlib.Path(line)) for line in
                         (root / "modules.builtin").read_text().splitlines()}

@@ -1,5 +1,5 @@
-// The memory of a VM, as QEMU shares it: some regions of a memfd, each known
-// by its address in the guest and by its address in QEMU.
+// The memory of a guest, as QEMU or user-mode-linux shares it: some regions of
+// a file, each known by its address in the guest and by its address in QEMU.
 //
 // Nothing that the guest says is believed: an address is looked up together
 // with its length, and what is not wholly inside one region is not there. The

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""The real client in a real VM, against a host daemon outside of it.
+"""The real client in a guest of its own kernel, against a host daemon outside.
 
-  suite.py BIN_DIRECTORY     the programs' directory, build/release/bin
+  suite.py BED BIN_DIRECTORY     A (QEMU) or B (user-mode-linux), and the
+                                 programs' directory, build/release/bin
 
 Prints "N passed, N failed"; exits 1 if any failed, and 77 with the name of what
-is missing if there can be no VM here. docs/vm-bed.md tells what the bed is.
+is missing if there can be no such bed here. docs/vm-bed.md tells what they are.
 """
 
 import hashlib
@@ -17,8 +18,9 @@ import sys
 import tempfile
 import time
 
-from bed import Bed, GuestError, finish, start, stop
+from bed import Bed, finish
 from guest_image import Missing
+from machine import MACHINES, GuestError, start, stop
 
 MOUNT = ("warmfs mount vsock:2:7070 /mnt -o cache=/disk/cache,host_wait=60s")
 DIRECTORIES = 12
@@ -295,12 +297,12 @@ def run(test, bed):
     return error is None
 
 
-def run_all(bin_directory):
+def run_all(machine, bin_directory):
     with tempfile.TemporaryDirectory(prefix="warmfs-vm-tree-") as export:
         make_tree(pathlib.Path(export))
         began = time.monotonic()
-        with Bed(bin_directory, export) as bed:
-            print(f"bed A: QEMU with {bed.acceleration}, "
+        with Bed(machine, bin_directory, export) as bed:
+            print(f"bed {machine.bed}: {machine.description()}, "
                   f"{bed.run('uname -sr')}, up after "
                   f"{time.monotonic() - began:.1f} s", flush=True)
             mount(bed)
@@ -310,13 +312,13 @@ def run_all(bin_directory):
 
 
 def main(arguments):
-    if len(arguments) != 1 or arguments[0].startswith("-"):
+    if len(arguments) != 2 or arguments[0] not in MACHINES:
         print(__doc__.strip(), file=sys.stderr)
         return 64
     try:
-        return run_all(arguments[0])
+        return run_all(MACHINES[arguments[0]](), arguments[1])
     except Missing as missing:
-        print(f"skipped, no VM here: {missing}")
+        print(f"skipped, no such bed here: {missing}")
         return 77
     except GuestError as error:
         print(f"FAILED {error}\n0 passed, 1 failed")

@@ -30,12 +30,15 @@ enum Request : uint32_t {
   kSetProtocolFeatures = 16,
   kGetQueueNum = 17,
   kSetVringEnable = 18,
+  kSetBackendRequestFd = 21,
   kGetConfig = 24,
 };
 
 constexpr uint64_t kVersion1 = 1ull << 32;
 constexpr uint64_t kProtocolFeatures = 1ull << 30;
 constexpr uint64_t kProtocolMultiQueue = 1ull << 0;
+// A device must offer this to be able to interrupt user-mode-linux 6.1.
+constexpr uint64_t kProtocolBackendRequests = 1ull << 5;
 constexpr uint64_t kProtocolConfig = 1ull << 9;
 
 constexpr uint32_t kFlagVersion = 1;
@@ -94,7 +97,7 @@ std::string Bytes(const T& value) {
 absl::Status ReadAll(int fd, void* to, size_t bytes) {
   const ssize_t n = recv(fd, to, bytes, MSG_WAITALL);
   if (n == static_cast<ssize_t>(bytes)) return absl::OkStatus();
-  return absl::UnavailableError("vhost-user: QEMU has gone");
+  return absl::UnavailableError("vhost-user: the machine has gone");
 }
 
 std::vector<UniqueFd> TakeDescriptors(msghdr& message) {
@@ -133,9 +136,9 @@ absl::StatusOr<VhostUser::Message> VhostUser::Receive() {
   header.msg_control = control;
   header.msg_controllen = sizeof(control);
   const ssize_t n =
-      recvmsg(qemu_.get(), &header, MSG_CMSG_CLOEXEC | MSG_WAITALL);
+      recvmsg(machine_.get(), &header, MSG_CMSG_CLOEXEC | MSG_WAITALL);
   if (n != static_cast<ssize_t>(sizeof(message.head))) {
-    return absl::UnavailableError("vhost-user: QEMU has gone");
+    return absl::UnavailableError("vhost-user: the machine has gone");
   }
   message.descriptors = TakeDescriptors(header);
   if (message.head.size_bytes > kMaxPayloadBytes) {
@@ -144,7 +147,7 @@ absl::StatusOr<VhostUser::Message> VhostUser::Receive() {
   message.payload.resize(message.head.size_bytes);
   if (message.payload.empty()) return message;
   absl::Status read =
-      ReadAll(qemu_.get(), message.payload.data(), message.payload.size());
+      ReadAll(machine_.get(), message.payload.data(), message.payload.size());
   if (!read.ok()) return read;
   return message;
 }
@@ -154,9 +157,10 @@ absl::Status VhostUser::Reply(const Message& request,
   const Head head = {request.head.request, kFlagVersion | kFlagReply,
                      static_cast<uint32_t>(payload.size())};
   const std::string bytes = Bytes(head) + payload;
-  const ssize_t n = send(qemu_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  const ssize_t n =
+      send(machine_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
   if (n == static_cast<ssize_t>(bytes.size())) return absl::OkStatus();
-  return absl::UnavailableError("vhost-user: QEMU has gone");
+  return absl::UnavailableError("vhost-user: the machine has gone");
 }
 
 absl::Status VhostUser::HandleMessage() {
@@ -169,13 +173,17 @@ absl::Status VhostUser::Handle(Message& message) {
     case kGetFeatures:
       return Reply(message, Bytes(kVersion1 | kProtocolFeatures));
     case kGetProtocolFeatures:
-      return Reply(message, Bytes(kProtocolMultiQueue | kProtocolConfig));
+      return Reply(message, Bytes(kProtocolMultiQueue | kProtocolConfig |
+                                  kProtocolBackendRequests));
     case kGetQueueNum:
-      return Reply(message, Bytes<uint64_t>(kQueues));
+      return Reply(message, Bytes<uint64_t>(kUsedQueues));
     case kSetFeatures:
     case kSetProtocolFeatures:
     case kSetOwner:
     case kResetOwner:
+      return absl::OkStatus();
+    case kSetBackendRequestFd:
+      requests_ = message.TakeDescriptor();
       return absl::OkStatus();
     case kSetMemTable:
       return SetMemory(message);
@@ -237,7 +245,7 @@ absl::Status VhostUser::HandleQueue(Message& message) {
                                request == kSetVringErr;
   // With a descriptor there are flags above the index.
   const uint32_t index = with_descriptor ? state->index & 0xff : state->index;
-  if (index >= kQueues) {
+  if (index >= queues_.size()) {
     return absl::InvalidArgumentError("vhost-user: no such queue");
   }
   Queue& queue = queues_[index];
@@ -288,7 +296,8 @@ absl::Status VhostUser::TryStart(Queue& queue) {
 }
 
 bool VhostUser::running() const {
-  return std::all_of(queues_.begin(), queues_.end(), [](const Queue& queue) {
+  const auto end = queues_.begin() + kUsedQueues;
+  return std::all_of(queues_.begin(), end, [](const Queue& queue) {
     return queue.ring.started() && queue.enabled;
   });
 }

@@ -1,5 +1,6 @@
-// QEMU's side of the device: the messages of vhost-user, by which QEMU hands
-// over the guest's memory, the queues and their event descriptors.
+// The machine's side of the device: the messages of vhost-user, by which QEMU,
+// or the kernel of user-mode-linux, hands over the guest's memory, the queues
+// and their event descriptors.
 //
 // Offered is what a vsock device needs and no more: no indirect descriptors,
 // no event index, no log of dirty pages.
@@ -23,17 +24,18 @@ namespace warmfs::vm {
 
 class VhostUser {
  public:
-  // Packets to the guest, and from it. The third queue of the device, for
-  // events, is QEMU's own affair.
+  // Packets to the guest, and from it. The third queue of the device is for
+  // events, of which there are none: QEMU keeps it to itself.
   static constexpr size_t kToGuest = 0;
   static constexpr size_t kFromGuest = 1;
-  static constexpr size_t kQueues = 2;
+  static constexpr size_t kUsedQueues = 2;
 
-  VhostUser(UniqueFd qemu, uint64_t guest_cid)
-      : qemu_(std::move(qemu)), guest_cid_(guest_cid) {}
+  VhostUser(UniqueFd machine, uint64_t guest_cid)
+      : machine_(std::move(machine)), guest_cid_(guest_cid) {}
 
-  int socket() const { return qemu_.get(); }
-  // Reads and answers one message. An error: QEMU has gone, or says nonsense.
+  int socket() const { return machine_.get(); }
+  // Reads and answers one message. An error: the machine has gone, or says
+  // nonsense.
   absl::Status HandleMessage();
 
   // The guest's driver is there.
@@ -67,10 +69,11 @@ class VhostUser {
   // Starts it if all is there that it needs.
   absl::Status TryStart(Queue& queue);
 
-  UniqueFd qemu_;
+  UniqueFd machine_;
+  UniqueFd requests_;  // ours to it: none are made, but closed it is an error
   const uint64_t guest_cid_;
   GuestMemory memory_;
-  std::array<Queue, kQueues> queues_;
+  std::array<Queue, kUsedQueues + 1> queues_;
 };
 
 }  // namespace warmfs::vm

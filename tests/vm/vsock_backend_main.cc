@@ -1,9 +1,10 @@
-// vsock-backend QEMU_SOCKET BASE [CID]: a vhost-user-vsock device for one VM.
+// vsock-backend SOCKET BASE [CID]: a vhost-user-vsock device for one guest.
 //
-// QEMU connects to QEMU_SOCKET (-chardev socket,id=v,path=QEMU_SOCKET -device
-// vhost-user-vsock-pci,chardev=v); the host's side is BASE and BASE_PORT, see
-// vsock_relay.h. When QEMU ends, all streams end, and the next QEMU is waited
-// for. Runs until it is killed.
+// QEMU connects to SOCKET (-chardev socket,id=v,path=SOCKET -device
+// vhost-user-vsock-pci,chardev=v), or user-mode-linux does
+// (virtio_uml.device=SOCKET:19); the host's side is BASE and BASE_PORT, see
+// vsock_relay.h. When the machine ends, all streams end, and the next one is
+// waited for. Runs until it is killed.
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -11,6 +12,7 @@
 
 #include <cerrno>
 #include <charconv>
+#include <csignal>
 #include <cstring>
 #include <optional>
 #include <string>
@@ -42,9 +44,9 @@ class Backend {
  private:
   absl::Status Turn() {
     std::vector<pollfd> polled = {
-        {qemu_ ? qemu_->socket() : listener_.get(), POLLIN, 0}};
-    for (size_t i = 0; i < VhostUser::kQueues; ++i) {
-      polled.push_back({qemu_ ? qemu_->kick(i) : -1, POLLIN, 0});
+        {machine_ ? machine_->socket() : listener_.get(), POLLIN, 0}};
+    for (size_t i = 0; i < VhostUser::kUsedQueues; ++i) {
+      polled.push_back({machine_ ? machine_->kick(i) : -1, POLLIN, 0});
     }
     const size_t fixed = polled.size();
     relay_->AppendTo(polled);
@@ -53,12 +55,12 @@ class Backend {
                             : absl::ErrnoToStatus(errno, "poll");
     }
     relay_->Polled(polled.data() + fixed, polled.size() - fixed);
-    for (size_t i = 0; i < VhostUser::kQueues; ++i) {
-      if (polled[1 + i].revents != 0) qemu_->ClearKick(i);
+    for (size_t i = 0; i < VhostUser::kUsedQueues; ++i) {
+      if (polled[1 + i].revents != 0) machine_->ClearKick(i);
     }
     if (polled[0].revents != 0) {
-      if (qemu_) {
-        Note(qemu_->HandleMessage());
+      if (machine_) {
+        Note(machine_->HandleMessage());
       } else {
         Accept();
       }
@@ -69,30 +71,31 @@ class Backend {
 
   void Accept() {
     UniqueFd socket(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    if (socket) qemu_.emplace(std::move(socket), guest_cid_);
+    if (socket) machine_.emplace(std::move(socket), guest_cid_);
   }
 
   void Exchange() {
-    const bool running = qemu_ && qemu_->running();
+    const bool running = machine_ && machine_->running();
     // A guest that was rebooted knows of no stream.
     if (was_running_ && !running) relay_->Reset();
     was_running_ = running;
     busy_ = false;
     if (!running) return;
-    absl::StatusOr<bool> more = relay_->Exchange(
-        qemu_->queue(VhostUser::kToGuest), qemu_->queue(VhostUser::kFromGuest));
+    absl::StatusOr<bool> more =
+        relay_->Exchange(machine_->queue(VhostUser::kToGuest),
+                         machine_->queue(VhostUser::kFromGuest));
     if (!more.ok()) return Note(more.status());
     busy_ = *more;
-    qemu_->Interrupt();
+    machine_->Interrupt();
   }
 
-  // A device that is broken is gone for the guest; QEMU tells of it.
+  // A device that is broken is gone for the guest, which is told of it.
   void Note(const absl::Status& status) {
     if (status.ok()) return;
     if (!absl::IsUnavailable(status)) {
       fmt::print(stderr, "vsock-backend: {}\n", std::string(status.message()));
     }
-    qemu_.reset();
+    machine_.reset();
     relay_->Reset();
     was_running_ = false;
     busy_ = false;
@@ -101,7 +104,7 @@ class Backend {
   const UniqueFd listener_;
   VsockRelay* const relay_;
   const uint64_t guest_cid_;
-  std::optional<VhostUser> qemu_;
+  std::optional<VhostUser> machine_;
   bool was_running_ = false;
   bool busy_ = false;  // there is more to exchange
 };
@@ -119,10 +122,12 @@ int Main(int argc, char** argv) {
   if (argc < 3 || argc > 4 || parsed.ptr != end || cid <= kHostCid ||
       cid >= UINT32_MAX) {
     fmt::print(stderr,
-               "usage: vsock-backend QEMU_SOCKET BASE [CID], with CID "
+               "usage: vsock-backend SOCKET BASE [CID], with CID "
                "3 or more\n");
     return 64;
   }
+  // user-mode-linux is interrupted through sockets, which end with it.
+  signal(SIGPIPE, SIG_IGN);
   rpc::Endpoint endpoint;
   endpoint.kind = rpc::Endpoint::Kind::kUnix;
   endpoint.path = argv[1];
