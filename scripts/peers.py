@@ -205,7 +205,8 @@ def limits(_):
                                ("tmpfs in the guest", "/tmp/tree"))]
 
 
-MAKERS = (warmfs, virtiofs, nine, smb, nfs, sshfs, limits)
+MAKERS = {"warmfs": warmfs, "virtiofs": virtiofs, "9p": nine, "SMB": smb,
+          "NFS": nfs, "sshfs": sshfs, "limits": limits}
 
 
 # --- what they share -------------------------------------------------------------
