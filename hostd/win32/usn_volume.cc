@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "hostd/name_mapping.h"
 #include "hostd/usn_layout.h"
+#include "hostd/usn_volume.h"
 #include "hostd/win32/handle.h"
 // After windows.h.
 #include <winioctl.h>
@@ -214,9 +215,7 @@ class WindowsUsnVolume final : public UsnVolume {
   ObjectId root_id_;
 };
 
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<UsnVolume>> OpenUsnVolume(int root) {
+absl::StatusOr<std::unique_ptr<UsnVolume>> OpenVolume(int root) {
   const std::wstring name = VolumeName(root);
   // The whole volume, which an administrator may read; and what anybody may.
   struct Way {
@@ -248,8 +247,10 @@ absl::StatusOr<std::unique_ptr<UsnVolume>> OpenUsnVolume(int root) {
       "the volume cannot be opened (Windows error ", GetLastError(), ")"));
 }
 
+}  // namespace
+
 absl::StatusOr<std::unique_ptr<UsnSource>> OpenUsnSource(int root) {
-  auto volume = OpenUsnVolume(root);
+  auto volume = OpenVolume(root);
   if (!volume.ok()) return volume.status();
   return UsnSource::Create(*std::move(volume));
 }

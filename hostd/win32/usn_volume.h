@@ -7,15 +7,11 @@
 
 #include "absl/status/statusor.h"
 #include "hostd/usn_source.h"
-#include "hostd/usn_volume.h"
 
 namespace warmfs::hostd {
 
 // `root`: the export's directory, which outlives it. The volume is opened with
-// as few rights as an ordinary user has. It need not have a journal:
-// UsnSource::Create says why it has none.
-absl::StatusOr<std::unique_ptr<UsnVolume>> OpenUsnVolume(int root);
-// Its journal as a source of changes.
+// as few rights as will do. An error says why there is no journal.
 absl::StatusOr<std::unique_ptr<UsnSource>> OpenUsnSource(int root);
 
 }  // namespace warmfs::hostd

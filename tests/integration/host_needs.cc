@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -68,6 +69,34 @@ bool HasExchange(const std::string& mnt) {
          0;
 }
 
+bool HasOwnNames(const std::string& mnt, const std::string& host) {
+  const ProbeFile file(mnt + "/.probe\xff*");
+  return access((host + "/.probe\xff*").c_str(), F_OK) == 0;
+}
+
+bool HasHoles(const std::string& mnt) {
+  const ProbeFile file(mnt + "/.probe");
+  return pwrite(file.fd(), "x", 1, 1 << 20) == 1 &&
+         lseek(file.fd(), 0, SEEK_DATA) == 1 << 20;
+}
+
+bool HasFallocate(const std::string& mnt) {
+  const ProbeFile file(mnt + "/.probe");
+  return fallocate(file.fd(), 0, 0, 4096) == 0;
+}
+
+bool HasExtendedAttributes(const std::string& mnt) {
+  const ProbeFile file(mnt + "/.probe");
+  return setxattr(file.path(), "user.probe", "x", 1, 0) == 0;
+}
+
+bool HasFifos(const std::string& mnt) {
+  const std::string path = mnt + "/.probe-fifo";
+  const bool made = mkfifo(path.c_str(), 0600) == 0;
+  unlink(path.c_str());
+  return made;
+}
+
 bool HasNothingElse(const std::string& mnt, const std::string& host) {
   const ProbeFile file(mnt + "/.probe");
   for (const auto& entry : fs::directory_iterator(host)) {
@@ -92,6 +121,16 @@ std::string Unmet(Need need, const std::string& mnt, const std::string& host) {
       return HasHostLocks(mnt) ? "" : "locks";
     case Need::kExchange:
       return HasExchange(mnt) ? "" : "exchange of names";
+    case Need::kOwnNames:
+      return HasOwnNames(mnt, host) ? "" : "names of any bytes";
+    case Need::kHoles:
+      return HasHoles(mnt) ? "" : "holes in files";
+    case Need::kFallocate:
+      return HasFallocate(mnt) ? "" : "fallocate";
+    case Need::kExtendedAttributes:
+      return HasExtendedAttributes(mnt) ? "" : "extended attributes";
+    case Need::kFifos:
+      return HasFifos(mnt) ? "" : "FIFOs";
     case Need::kNothingElse:
       return HasNothingElse(mnt, host) ? ""
                                        : "directory without files of its own";

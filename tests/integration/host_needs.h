@@ -16,6 +16,11 @@ enum class Need {
   kOwnModes,     // a mode set in the mount is that of the host's own file
   kHostLocks,    // with locks=host
   kExchange,     // of two names
+  kOwnNames,     // any bytes of a name are those of the host's own file
+  kHoles,        // are found by SEEK_DATA
+  kFallocate,
+  kExtendedAttributes,
+  kFifos,
   kNothingElse,  // the host's directory has only what is seen in the mount
 };
 

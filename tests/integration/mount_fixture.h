@@ -80,6 +80,7 @@ class MountTest : public ::testing::Test {
   std::string Cache() const { return tmp_ / "cache"; }
   std::string Tmp(const std::string& name) const { return tmp_ / name; }
   void SetSource(std::string source) { source_ = std::move(source); }
+  const std::string& source() const { return source_; }
   pid_t client() const { return client_; }
 
   // What `warmfs status --json` says of this mount.

@@ -234,6 +234,7 @@ TEST_F(PosixTest, ReaddirCookiesStayStableWhileTheDirectoryChanges) {
 }
 
 TEST_F(PosixTest, NamesOfAnyBytesAndOfFullLength) {
+  WARMFS_TEST_NEEDS(Need::kOwnNames);
   const std::string longest(255, 'n');
   const std::string odd = "odd \xff\xfe\n\t\\\"'*?name";
   for (const std::string& name : {longest, odd}) {
@@ -247,6 +248,7 @@ TEST_F(PosixTest, NamesOfAnyBytesAndOfFullLength) {
 }
 
 TEST_F(PosixTest, HolesAreHoles) {
+  WARMFS_TEST_NEEDS(Need::kHoles);
   UniqueFd fd = Open(Mnt("sparse"), O_CREAT | O_RDWR);
   ASSERT_EQ(ftruncate(fd.get(), 8 << 20), 0);
   ASSERT_EQ(pwrite(fd.get(), "data", 4, 4 << 20), 4);
@@ -262,6 +264,7 @@ TEST_F(PosixTest, HolesAreHoles) {
 }
 
 TEST_F(PosixTest, FallocateAndPunchHole) {
+  WARMFS_TEST_NEEDS(Need::kFallocate);
   UniqueFd fd = Open(Mnt("f"), O_CREAT | O_RDWR);
   ASSERT_EQ(fallocate(fd.get(), 0, 0, 1 << 20), 0) << strerror(errno);
   EXPECT_EQ(Stat(Mnt("f")).st_size, 1 << 20);
@@ -301,6 +304,7 @@ TEST_F(PosixTest, CopyFileRangeIsDoneOnTheHost) {
 }
 
 TEST_F(PosixTest, ExtendedAttributesOfUsers) {
+  WARMFS_TEST_NEEDS(Need::kExtendedAttributes);
   WriteFile(Mnt("f"), "x");
   const std::string path = Mnt("f");
   ASSERT_EQ(setxattr(path.c_str(), "user.color", "red", 3, 0), 0)
@@ -378,6 +382,7 @@ TEST_F(PosixTest, LocksHoldWithinThisMachine) {
 }
 
 TEST_F(PosixTest, FifosAndUnixSocketsBetweenProcesses) {
+  WARMFS_TEST_NEEDS(Need::kFifos);
   ASSERT_EQ(mkfifo(Mnt("fifo").c_str(), 0600), 0) << strerror(errno);
   const pid_t child = fork();
   if (child == 0) {

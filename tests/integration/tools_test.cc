@@ -7,6 +7,7 @@
 
 #include <filesystem>
 
+#include "tests/integration/host_needs.h"
 #include "tests/integration/mount_fixture.h"
 
 namespace warmfs::testing {
@@ -88,7 +89,7 @@ TEST_F(ToolsTest, StatusTellsOfTheMount) {
   EXPECT_EQ(ReadFile(Mnt("f")), "x");
   const auto status = Status();
   EXPECT_EQ(status["mountpoint"], Mnt());
-  EXPECT_EQ(status["source"], Host());
+  EXPECT_EQ(status["source"], source());
   EXPECT_EQ(status["connection"]["state"], "connected");
   EXPECT_EQ(status["ttl_s"], 5);
   EXPECT_EQ(status["cache"]["persistent"], true);
@@ -168,6 +169,7 @@ TEST_F(ToolsTest, EvictAndClearCostAFetchAndNothingElse) {
 TEST_F(ToolsTest, HostLocksExcludeTheHostsOwnProcesses) {
   WriteFile(Host("lock"), "");
   Mount("locks=host");
+  WARMFS_TEST_NEEDS(Need::kHostLocks);
   EXPECT_EQ(Status()["locks"], "host");
   // A process of the host holds it, one of the VM waits for it.
   const pid_t holder = Start(
@@ -194,6 +196,7 @@ TEST_F(ToolsTest, HostLocksExcludeTheHostsOwnProcesses) {
 TEST_F(ToolsTest, HostLocksOfRangesExcludeBothWays) {
   WriteFile(Host("db"), std::string(100, 'x'));
   Mount("locks=host");
+  WARMFS_TEST_NEEDS(Need::kHostLocks);
   const std::string python =
       "import fcntl,sys,os\n"
       "def lock(path,start):\n"
