@@ -85,6 +85,9 @@ void SubtreeEvents::StartBatch() {
 }
 
 void SubtreeEvents::EndBatch() {
+  for (const FileId& dir : std::exchange(uncovered_, {})) {
+    if (dirs_.Drop(dir)) out_.Revoke(dir);
+  }
   out_.Flush();
   open_fd_.Reset();
 }
@@ -229,7 +232,7 @@ void SubtreeEvents::TellAs(Event event, uint64_t owner) {
   const FileId dir = event.dir;
   dirs_.SetTold(dir, event.dir_attr.ctime);
   out_.EmitAs(std::move(event), owner);
-  if (std::exchange(uncovered_, false) && dirs_.Drop(dir)) out_.Revoke(dir);
+  if (uncovered_.erase(dir) > 0 && dirs_.Drop(dir)) out_.Revoke(dir);
 }
 
 void SubtreeEvents::NoteWritten(const Event& event, uint64_t owner) {
@@ -283,14 +286,16 @@ const Attr& SubtreeEvents::LookAtDirectory(const FileId& dir) {
 const EntryState& SubtreeEvents::Look(const FileId& dir,
                                       const std::string& name) {
   const auto [it, is_new] = states_.try_emplace({dir, name});
+  bool uncovered = false;
   if (is_new && Open(dir) >= 0) {
     it->second = LookAtEntry(
         tree_.attrs(), open_fd_.get(), {dir, name},
         [this](int fd, const Place& place, Attr* attr) {
           return watcher_.Cover(fd, place, attr);
         },
-        &uncovered_);
+        &uncovered);
   }
+  if (uncovered) uncovered_.insert(dir);
   return it->second;
 }
 

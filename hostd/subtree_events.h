@@ -107,7 +107,8 @@ class SubtreeEvents {
   absl::flat_hash_map<FileId, Attr> directories_;
   // Paths of directories in which names have come or gone.
   absl::flat_hash_set<std::string> busy_;
-  bool uncovered_ = false;
+  // Directories with something in them that could not be covered.
+  absl::flat_hash_set<FileId> uncovered_;
   FileId open_dir_;  // the one that open_fd_ is of
   UniqueFd open_fd_;
   Outbox out_;

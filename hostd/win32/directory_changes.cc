@@ -255,7 +255,10 @@ class DirectoryChanges final : public SubtreeSource {
   void TakeApart(std::string_view told, std::vector<Change>* changes) {
     NotifyRecord record;
     renamed_ = false;
-    while (TakeNotifyRecord(read_extended_ != nullptr, &told, &record)) {
+    while (!told.empty()) {
+      if (!TakeNotifyRecord(read_extended_ != nullptr, &told, &record)) {
+        return Lose(changes);
+      }
       const std::wstring path = LongName(Wide(record.path));
       if (path.starts_with(prefix_)) {
         OfOurOwn(record, path.substr(prefix_.size()), changes);
@@ -283,7 +286,11 @@ class DirectoryChanges final : public SubtreeSource {
     if (record.action != NotifyRecord::kAdded) return;
     keeps_old_paths_ = keeps_old_paths_ || name == L"old\\file";
     tried_ = tried_ || name.ends_with(L"\\file");
-    if (name.find_first_not_of(L"0123456789") != name.npos) return;
+    constexpr size_t kMostDigits = 19;
+    if (name.empty() || name.size() > kMostDigits ||
+        name.find_first_not_of(L"0123456789") != name.npos) {
+      return;
+    }
     const uint64_t number = std::stoull(name);
     absl::MutexLock lock(&mu_);
     const bool gap = !under_way_.empty() && under_way_.front() < number;

@@ -234,6 +234,18 @@ TEST_F(SubtreeWatcherTest, AFileOfSeveralLinksIsNotCovered) {
   EXPECT_TRUE(List("d").leased);
 }
 
+TEST_F(SubtreeWatcherTest, TheDirectoryThatItIsMovedToIsTheOneThatEnds) {
+  MakeDir("a");
+  MakeDir("b");
+  WriteHost("a/f", "x");
+  Lease("a");
+  Lease("b");
+  fs::create_hard_link(Host("a/f"), outside_ + "/g");
+  Rename("a/f", "b/f");
+  EXPECT_THAT(Told(),
+              ElementsAre("moved_from a/f#", "moved_to b/f#", "revoked b/"));
+}
+
 TEST_F(SubtreeWatcherTest, BeyondTheBoundLeasesAreRefusedAndCounted) {
   Restart({.max_watches = 2});
   for (const char* name : {"a", "b", "c"}) MakeDir(name);
