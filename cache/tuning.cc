@@ -60,14 +60,14 @@ void NeverThrottle(rocksdb::ColumnFamilyOptions& family) {
   family.hard_pending_compaction_bytes_limit = 0;
 }
 
+// Without garbage collection, which each compaction would do to the oldest of
+// them, whether there is garbage or not: ReclaimContent does it where space is
+// needed.
 void UseBlobFiles(rocksdb::ColumnFamilyOptions& family) {
   family.enable_blob_files = true;
   family.min_blob_size = kMinBlobBytes;
   family.blob_file_size = kBlobFileBytes;
   family.blob_compression_type = rocksdb::kNoCompression;
-  family.enable_blob_garbage_collection = true;
-  family.blob_garbage_collection_age_cutoff = 0.25;
-  family.blob_garbage_collection_force_threshold = 0.5;
 }
 
 rocksdb::ColumnFamilyOptions FamilyOptions(

@@ -48,12 +48,13 @@ void FileSystem::WantAhead(const NodeView& file, int most,
   const std::string prefix = dir->ref.path.empty() ? "" : dir->ref.path + "/";
   for (const DirItem& item : Following(file, most)) {
     const Attr& attr = item.attr;
-    if (cache_.ContentBytes(attr.id) != 0) continue;
     NodeView next;
     next.node = tree_.Find(attr.id);
     next.attr = attr;
     next.ref = {prefix + item.name, attr.id};
-    wanted.push_back(Want(next, 0, (attr.size - 1) / kBlockBytes));
+    Wanted ahead = Want(next, 0, (attr.size - 1) / kBlockBytes);
+    // Of whatever version: what is asked for ahead is what was never read.
+    if (ahead.held.empty()) wanted.push_back(std::move(ahead));
   }
 }
 

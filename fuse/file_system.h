@@ -13,10 +13,6 @@
 // of memory and of the database (which never waits for a write stall), and over
 // no RPC. Lock order: apply_mu_, then the tree's, then the cache's own.
 //
-// The kernel helps: LOOKUP and READDIR hold the directory's lock shared there,
-// and whatever adds or removes a name holds it exclusively, so the two never
-// overlap on one directory; only a check on behalf of GETATTR or READ does.
-//
 // Errors carry their errno (errors.h). A host that is away for longer than
 // host_wait is EIO.
 
@@ -25,7 +21,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -36,6 +31,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "cache/cache.h"
+#include "fuse/block_writer.h"
 #include "fuse/clock.h"
 #include "fuse/entry.h"
 #include "fuse/file_system_options.h"
@@ -181,16 +177,17 @@ class FileSystem {
   uint32_t ToHostGid(uint32_t gid) const;
 
   // --- content (content.cc) ---
-  using Blocks = std::map<uint64_t, std::string>;
   // What is asked of one file, and what the cache has of it already.
   struct Wanted {
     NodeView file;
     ReadSpec spec;
-    Blocks held;  // blocks of another version, by their index
+    Blocks held;  // of another version
   };
   absl::Status ReadOnce(rpc::Channel& host, NodeView& file, uint64_t first,
                         uint64_t last, int ahead, bool alone, Blocks& blocks);
   bool TakeFromCache(const NodeView& file, uint64_t index, Blocks& blocks);
+  bool MayTake(const NodeView& file, uint64_t index,
+               const RecentBlocks::Block& block) const;
   absl::Status Fetch(rpc::Channel& host, NodeView& file, uint64_t first,
                      uint64_t last, int ahead, Blocks& blocks);
   Wanted Want(const NodeView& file, uint64_t first, uint64_t last);
@@ -200,8 +197,9 @@ class FileSystem {
   // at most so many, and kWholeBytes.
   std::vector<DirItem> Following(const NodeView& file, int most);
   void WantAhead(const NodeView& file, int most, std::vector<Wanted>& wanted);
-  // Takes in the host's answer for one file; the blocks by their index.
+  // Takes in the host's answer for one file. What is not racy is left to Store.
   Blocks Keep(Wanted& wanted, FileRead& read, Stamp asked, Instant at);
+  void Store(const std::vector<std::pair<Attr, Blocks>>& files);
 
   // --- changes (change.cc) ---
   // The reply to send(node's ref), asked again if the host has moved the node:
@@ -231,6 +229,8 @@ class FileSystem {
   const Invalidations invalidations_;
   Tree tree_;
   Prefetch prefetch_;
+  RecentBlocks recent_blocks_;
+  BlockWriter block_writer_;
   absl::Mutex apply_mu_;
   std::atomic<uint64_t> journal_{0};
   uint64_t last_journal_ ABSL_GUARDED_BY(apply_mu_) = 0;

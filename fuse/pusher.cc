@@ -52,14 +52,14 @@ void Pusher::Push(NodeId node) {
       file->attr_fresh_at != kForever) {
     return;
   }
-  FileSystem::Blocks blocks;
+  Blocks blocks;
   if (!fs_.TakeFromCache(*file, 0, blocks)) return;
-  if (!kernel_.store(node, blocks[0])) return;
+  if (!kernel_.store(node, *blocks[0])) return;
   if (!fs_.tree_.NoteKernelHas(node, file->attr.version())) {
     return kernel_.drop(node);
   }
   ++files_;
-  bytes_ += blocks[0].size();
+  bytes_ += blocks[0]->size();
 }
 
 }  // namespace warmfs::fuse

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <csignal>
 
+#include "rpc/heap.h"
+
 namespace warmfs::hostd {
 namespace {
 
@@ -42,6 +44,7 @@ void PrepareProcess() {
   RaiseFileLimit();
   SetUmask();
   IgnoreFileSizeSignal();
+  rpc::KeepFreedMemory();
 }
 
 }  // namespace warmfs::hostd
