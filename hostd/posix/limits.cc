@@ -6,8 +6,6 @@
 #include <algorithm>
 #include <csignal>
 
-#include "rpc/heap.h"
-
 namespace warmfs::hostd {
 namespace {
 
@@ -44,7 +42,6 @@ void PrepareProcess() {
   RaiseFileLimit();
   SetUmask();
   IgnoreFileSizeSignal();
-  rpc::KeepFreedMemory();
 }
 
 }  // namespace warmfs::hostd
