@@ -54,6 +54,7 @@ void Cache::PutBlocks(const Attr& attr, uint64_t first,
   impl_->PutBlocks({&file, 1});
 }
 
+bool Cache::HoldsContent(const FileId& id) { return impl_->HoldsContent(id); }
 void Cache::AwaitRoom() { impl_->AwaitRoom(); }
 
 JournalPos Cache::cursor() { return impl_->cursor(); }

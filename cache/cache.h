@@ -190,6 +190,8 @@ class Cache {
   void PutBlocks(absl::Span<const FileBlocks> files);
   void PutBlocks(const Attr& attr, uint64_t first,
                  absl::Span<const std::string_view> blocks);
+  // Of whatever version; its first block at least.
+  bool HoldsContent(const FileId& id);
   // Until PutBlocks would not drop them since the database is busy, for a
   // second at most. For a thread that nobody waits for.
   void AwaitRoom();

@@ -216,6 +216,10 @@ void Cache::Impl::PutBlocksLocked(Generation& gen,
   gen.unlogged = true;
 }
 
+bool Cache::Impl::HoldsContent(const FileId& id) {
+  return GetHeader(*storage_->Current(), id, 0).has_value();
+}
+
 void Cache::Impl::AwaitRoom() {
   storage_->Current()->db->AwaitWritable(absl::Seconds(1));
 }

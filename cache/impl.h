@@ -54,6 +54,7 @@ class Cache::Impl {
   // --- content.cc ---
   std::optional<Block> GetBlock(const FileId& id, uint64_t index);
   void PutBlocks(absl::Span<const FileBlocks> files);
+  bool HoldsContent(const FileId& id);
   void AwaitRoom();
   uint64_t ContentBytes(const FileId& id);
   uint64_t EvictFile(const FileId& id);

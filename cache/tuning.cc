@@ -28,6 +28,7 @@ constexpr size_t kMaxLogBytes = 32 * kMiB;
 constexpr uint64_t kMinBlobBytes = 4096;
 constexpr uint64_t kBlobFileBytes = 256 * kMiB;
 constexpr double kFilterBitsPerKey = 10;
+constexpr double kMemtableFilterShare = 0.05;
 
 rocksdb::CompressionType TreeCompression() {
   const auto have = rocksdb::GetSupportedCompressions();
@@ -84,6 +85,9 @@ rocksdb::ColumnFamilyOptions FamilyOptions(
     family.prefix_extractor.reset(
         rocksdb::NewFixedPrefixTransform(row.prefix_bytes));
   }
+  // Most look-ups before a write find nothing, and shall not search for it.
+  family.memtable_prefix_bloom_size_ratio = kMemtableFilterShare;
+  family.memtable_whole_key_filtering = true;
   if (row.blob_files) UseBlobFiles(family);
   NeverThrottle(family);
   return family;

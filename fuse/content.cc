@@ -133,8 +133,7 @@ bool FileSystem::MayTake(const NodeView& file, uint64_t index,
   return !block.racy || watched || Fresh(file.racy_read_at);
 }
 
-FileSystem::Wanted FileSystem::Want(const NodeView& file, uint64_t first,
-                                    uint64_t last) {
+Wanted FileSystem::Want(const NodeView& file, uint64_t first, uint64_t last) {
   Wanted wanted{.file = file, .spec = {.node = file.ref}, .held = {}};
   wanted.spec.first_block = first;
   wanted.spec.block_count = static_cast<uint32_t>(last - first + 1);

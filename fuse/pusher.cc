@@ -36,7 +36,8 @@ void Pusher::Plan(const Ahead& ahead) {
   const auto file = fs_.tree_.Look(ahead.file);
   if (!file) return;
   batch_.clear();
-  const std::vector<DirItem> files = fs_.Following(*file, ahead.files);
+  const std::vector<Upcoming> files =
+      fs_.Following(*file, ahead.files, [](const Attr&) { return true; });
   // All but the last.
   for (size_t i = 0; i + 1 < files.size(); ++i) {
     const NodeId node = fs_.tree_.Find(files[i].attr.id);

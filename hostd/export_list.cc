@@ -63,6 +63,24 @@ ListReply Export::List(ClientState& client, Cursors& cursors,
   return reply;
 }
 
+ListManyReply Export::ListMany(ClientState& client, Cursors& cursors,
+                               const ListManyRequest& request) const {
+  ListManyReply reply;
+  size_t entries = 0;
+  for (const ListRequest& dir : request.dirs) {
+    const bool first = reply.pages.empty();
+    if (!first && entries >= request.most_entries) break;
+    ListReply page = List(client, cursors, dir);
+    if (!first && page.cursor != 0) {
+      cursors.Close(page.cursor);
+      page = Failed<ListReply>(kEFBIG);
+    }
+    entries += page.entries.size();
+    reply.pages.push_back(std::move(page));
+  }
+  return reply;
+}
+
 ListReply Export::ListMore(Cursors& cursors, uint64_t cursor) const {
   Listing* const listing = cursors.Find(cursor);
   if (listing == nullptr || listing->tree() != &tree_) {
