@@ -1,5 +1,6 @@
 // Export's listings: the first page, and those that follow it.
 
+#include <algorithm>
 #include <utility>
 
 #include "hostd/export.h"
@@ -65,11 +66,12 @@ ListReply Export::List(ClientState& client, Cursors& cursors,
 
 ListManyReply Export::ListMany(ClientState& client, Cursors& cursors,
                                const ListManyRequest& request) const {
+  const size_t most = std::min(request.most_entries, kMaxListEntries);
   ListManyReply reply;
   size_t entries = 0;
   for (const ListRequest& dir : request.dirs) {
     const bool first = reply.pages.empty();
-    if (!first && entries >= request.most_entries) break;
+    if (!first && entries >= most) break;
     ListReply page = List(client, cursors, dir);
     if (!first && page.cursor != 0) {
       cursors.Close(page.cursor);

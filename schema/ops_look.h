@@ -77,8 +77,9 @@ struct ListReply : Reply {
 
 // Several listings in one message, asked for ahead of who wants them: the first
 // is like any; of the others the host leaves off what comes after about
-// `most_entries` in all. Of a directory of several pages, but the first, the
-// page has the error EFBIG: it is to be asked for by itself.
+// `most_entries` in all, kMaxListEntries at most. Of a directory of several
+// pages, but the first, the page has the error EFBIG: it is to be asked for by
+// itself.
 struct ListManyRequest {
   std::vector<ListRequest> dirs;  // at most kMaxListDirs
   uint32_t most_entries = 0;

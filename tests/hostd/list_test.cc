@@ -253,5 +253,14 @@ TEST_F(ListTest, OfSeveralOnlyTheFirstMayHaveSeveralPages) {
   EXPECT_NE(reply.pages[0].cursor, 0u);
 }
 
+TEST_F(ListTest, NoClientCanHaveManyFullPagesInOneReply) {
+  FillDirectory("full", kMaxListEntries);
+  const ListRequest full{Ref("full"), {}};
+  const ListManyReply reply = export_->ListMany(
+      client_, cursors_,
+      {.dirs = {full, full, full}, .most_entries = UINT32_MAX});
+  EXPECT_THAT(reply.pages, SizeIs(1));
+}
+
 }  // namespace
 }  // namespace warmfs::hostd
