@@ -45,10 +45,17 @@ void Cache::EndLeases() { impl_->EndLeases(); }
 std::optional<Block> Cache::GetBlock(const FileId& id, uint64_t index) {
   return impl_->GetBlock(id, index);
 }
+void Cache::PutBlocks(absl::Span<const FileBlocks> files) {
+  impl_->PutBlocks(files);
+}
 void Cache::PutBlocks(const Attr& attr, uint64_t first,
                       absl::Span<const std::string_view> blocks) {
-  impl_->PutBlocks(attr, first, blocks);
+  const FileBlocks file{attr, first, {blocks.begin(), blocks.end()}};
+  impl_->PutBlocks({&file, 1});
 }
+
+bool Cache::HoldsContent(const FileId& id) { return impl_->HoldsContent(id); }
+void Cache::AwaitRoom() { impl_->AwaitRoom(); }
 
 JournalPos Cache::cursor() { return impl_->cursor(); }
 const CacheOptions& Cache::options() const { return impl_->options(); }

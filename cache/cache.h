@@ -140,6 +140,13 @@ class Edit {
   std::unique_ptr<Rep> rep_;
 };
 
+// Consecutive blocks of one file, from `first` on, as read under `attr`.
+struct FileBlocks {
+  Attr attr;
+  uint64_t first = 0;
+  std::vector<std::string_view> blocks;
+};
+
 class Cache {
  public:
   // Fails only when the database is open in another process
@@ -179,9 +186,15 @@ class Cache {
   // Of whatever version it was read under; the caller compares. Nothing if not
   // held, or if its hash does not match (then dropped and counted).
   std::optional<Block> GetBlock(const FileId& id, uint64_t index);
-  // `blocks[i]` is block first + i as read under `attr`.
+  // Of several files at the price of little more than one.
+  void PutBlocks(absl::Span<const FileBlocks> files);
   void PutBlocks(const Attr& attr, uint64_t first,
                  absl::Span<const std::string_view> blocks);
+  // Of whatever version; its first block at least.
+  bool HoldsContent(const FileId& id);
+  // Until PutBlocks would not drop them since the database is busy, for a
+  // second at most. For a thread that nobody waits for.
+  void AwaitRoom();
 
   // --- the cache as a whole ---
   // The last one that was committed; journal id 0 if there is none.

@@ -148,8 +148,8 @@ void Cache::Impl::Commit(const std::vector<EditOp>& ops) {
   for (const EditOp& op : ops) {
     if (op.kind == Kind::kForget) RemoveContent(*gen, op.id);
     if (op.kind != Kind::kPutTarget) continue;
-    const std::string_view target = op.text;
-    PutBlocks(op.attr, 0, {&target, 1});
+    const FileBlocks file{op.attr, 0, {op.text}};
+    PutBlocks({&file, 1});
   }
 }
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "cache/codec.h"
 #include "cache/impl.h"
 
@@ -41,6 +42,59 @@ void DeleteBlock(rocksdb::WriteBatch& batch, Database& db,
     batch.Delete(db[space], {key.data(), key.size()}).PermitUncheckedError();
   }
 }
+
+BlockHeader HeaderOf(const Attr& attr, std::string_view bytes) {
+  return {attr.version(), attr.racy, BlockCodec::kPlain,
+          static_cast<uint32_t>(bytes.size()),
+          XXH3_64bits(bytes.data(), bytes.size())};
+}
+
+// With room for the keys.
+size_t ContentBytesOf(absl::Span<const FileBlocks> files) {
+  constexpr size_t kRecordBytes = 128;
+  size_t sum = 0;
+  for (const FileBlocks& file : files) {
+    for (std::string_view bytes : file.blocks) sum += bytes.size();
+    sum += file.blocks.size() * kRecordBytes;
+  }
+  return sum;
+}
+
+// What is written when blocks are put: headers, and bytes with a log and
+// without.
+class BlockBatches {
+ public:
+  explicit BlockBatches(size_t bytes) : unlogged_(bytes) {}
+
+  void Put(Database& db, const std::string& key,
+           const std::optional<BlockHeader>& old, const BlockHeader& header,
+           std::string_view bytes) {
+    if (old == header) return;
+    cache::Put(headers_, db, KeySpace::kBlock, key, EncodeBlockHeader(header));
+    // The same bytes under a newer version: only the version changes.
+    const bool same = old.has_value() && old->hash == header.hash &&
+                      old->bytes == header.bytes;
+    const bool small = bytes.size() <= kLoggedBytes;
+    if (!same) {
+      PutContent(small ? logged_ : unlogged_, db, key, header.hash, bytes);
+    }
+    more_bytes_ += int64_t{header.bytes} - (old.has_value() ? old->bytes : 0);
+    more_blocks_ += old.has_value() ? 0 : 1;
+  }
+
+  rocksdb::WriteBatch& headers() { return headers_; }
+  rocksdb::WriteBatch& logged() { return logged_; }
+  rocksdb::WriteBatch& unlogged() { return unlogged_; }
+  int64_t more_bytes() const { return more_bytes_; }
+  int64_t more_blocks() const { return more_blocks_; }
+
+ private:
+  rocksdb::WriteBatch headers_;
+  rocksdb::WriteBatch logged_;
+  rocksdb::WriteBatch unlogged_;
+  int64_t more_bytes_ = 0;
+  int64_t more_blocks_ = 0;
+};
 
 }  // namespace
 
@@ -112,8 +166,8 @@ void Cache::Impl::DropIfUnreadable(Generation& gen, const FileId& id,
   gen.blocks -= 1;
 }
 
-void Cache::Impl::PutBlocks(const Attr& attr, uint64_t first,
-                            absl::Span<const std::string_view> blocks) {
+void Cache::Impl::PutBlocks(absl::Span<const FileBlocks> files) {
+  if (files.empty()) return;
   const auto gen = storage_->Current();
   const auto max_bytes = static_cast<int64_t>(MaxBytes(*gen));
   // Writers can be faster than the housekeeper: this much over, they lose.
@@ -123,48 +177,51 @@ void Cache::Impl::PutBlocks(const Attr& attr, uint64_t first,
     ++dropped_edits_;
     return Ask({.evict = true});
   }
+  std::vector<FileId> ids;
+  for (const FileBlocks& file : files) ids.push_back(file.attr.id);
   {
-    StripedLocks::Guard guard(files_, attr.id);
-    PutBlocksLocked(*gen, attr, first, blocks);
+    StripedLocks::Guard guard(files_, StripedLocks::StripesOf(ids));
+    PutBlocksLocked(*gen, files);
   }
   if (gen->content_bytes > max_bytes) Ask({.evict = true});
   if (recency_.WantsWriting()) Ask({.recency = true});
 }
 
-void Cache::Impl::PutBlocksLocked(Generation& gen, const Attr& attr,
-                                  uint64_t first,
-                                  absl::Span<const std::string_view> blocks) {
-  rocksdb::WriteBatch headers;
-  rocksdb::WriteBatch contents;
-  int64_t more_bytes = 0;
-  int64_t more_blocks = 0;
-  for (size_t i = 0; i < blocks.size(); ++i) {
-    const std::string_view bytes = blocks[i];
-    if (bytes.size() > kBlockBytes) continue;  // no block; nothing to remember
-    const BlockHeader header = {attr.version(), attr.racy, BlockCodec::kPlain,
-                                static_cast<uint32_t>(bytes.size()),
-                                XXH3_64bits(bytes.data(), bytes.size())};
-    const auto old = GetHeader(gen, attr.id, first + i);
-    if (old == header) continue;
-    const std::string key = BlockKey(attr.id, first + i);
-    Put(headers, *gen.db, KeySpace::kBlock, key, EncodeBlockHeader(header));
-    // The same bytes under a newer version: only the version changes.
-    const bool same = old.has_value() && old->hash == header.hash &&
-                      old->bytes == header.bytes;
-    if (!same) PutContent(contents, *gen.db, key, header.hash, bytes);
-    more_bytes += int64_t{header.bytes} - (old.has_value() ? old->bytes : 0);
-    more_blocks += old.has_value() ? 0 : 1;
+void Cache::Impl::PutBlocksLocked(Generation& gen,
+                                  absl::Span<const FileBlocks> files) {
+  BlockBatches batches(ContentBytesOf(files));
+  absl::flat_hash_set<FileId> ids;
+  for (const FileBlocks& file : files) {
+    const FileId& id = file.attr.id;
+    // The same again (by another link): the batch is not seen before its end.
+    if (!ids.insert(id).second) continue;
+    for (size_t i = 0; i < file.blocks.size(); ++i) {
+      const std::string_view bytes = file.blocks[i];
+      if (bytes.size() > kBlockBytes) continue;  // no block
+      const uint64_t index = file.first + i;
+      batches.Put(*gen.db, BlockKey(id, index), GetHeader(gen, id, index),
+                  HeaderOf(file.attr, bytes), bytes);
+    }
+    Put(batches.headers(), *gen.db, KeySpace::kUsage, NodeKey(id),
+        EncodeU64(recency_.Touch(id)));
   }
-  Put(headers, *gen.db, KeySpace::kUsage, NodeKey(attr.id),
-      EncodeU64(recency_.Touch(attr.id)));
-  if (!Write(gen, headers, WriteLog::kYes)) return;
-  gen.content_bytes += more_bytes;
-  gen.blocks += more_blocks;
-  // If this is dropped, the headers tell of bytes that are not there: the same
-  // as after a crash.
-  const bool small = contents.GetDataSize() <= kLoggedBytes;
-  Write(gen, contents, small ? WriteLog::kYes : WriteLog::kNo);
-  if (!small) gen.unlogged = true;
+  if (!Write(gen, batches.headers(), WriteLog::kYes)) return;
+  gen.content_bytes += batches.more_bytes();
+  gen.blocks += batches.more_blocks();
+  // If one of these is dropped, the headers tell of bytes that are not there:
+  // the same as after a crash.
+  Write(gen, batches.logged(), WriteLog::kYes);
+  if (batches.unlogged().Count() == 0) return;
+  Write(gen, batches.unlogged(), WriteLog::kNo);
+  gen.unlogged = true;
+}
+
+bool Cache::Impl::HoldsContent(const FileId& id) {
+  return GetHeader(*storage_->Current(), id, 0).has_value();
+}
+
+void Cache::Impl::AwaitRoom() {
+  storage_->Current()->db->AwaitWritable(absl::Seconds(1));
 }
 
 uint64_t Cache::Impl::ContentBytes(const FileId& id) {

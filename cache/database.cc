@@ -1,6 +1,7 @@
 #include "cache/database.h"
 
 #include <atomic>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -42,6 +43,32 @@ class Database::Failure : public rocksdb::EventListener {
   Status why_ ABSL_GUARDED_BY(mu_);
 };
 
+// Which column families take no writes just now. RocksDB tells it before the
+// write that brought it about has returned, and from its background threads.
+class Database::Stalls : public rocksdb::EventListener {
+ public:
+  void OnStallConditionsChanged(const rocksdb::WriteStallInfo& info) override {
+    absl::MutexLock lock(&mu_);
+    if (info.condition.cur == rocksdb::WriteStallCondition::kNormal) {
+      stalled_.erase(info.cf_name);
+    } else {
+      stalled_.insert(info.cf_name);
+    }
+  }
+
+  void AwaitNone(absl::Duration most) {
+    const auto none = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+      return stalled_.empty();
+    };
+    absl::MutexLock lock(&mu_);
+    mu_.AwaitWithTimeout(absl::Condition(&none), most);
+  }
+
+ private:
+  absl::Mutex mu_;
+  std::set<std::string> stalled_ ABSL_GUARDED_BY(mu_);
+};
+
 Scan::Scan(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family,
            std::string_view lower, std::string upper,
            const rocksdb::Snapshot* snapshot)
@@ -59,11 +86,12 @@ Status Database::Open(const Place& place, std::unique_ptr<Database>* database) {
   std::unique_ptr<Database> made(new Database);
   made->place_ = place;
   made->failure_ = std::make_shared<Failure>();
+  made->stalls_ = std::make_shared<Stalls>();
   if (place.in_memory) {
     made->memory_env_.reset(rocksdb::NewMemEnv(rocksdb::Env::Default()));
   }
   Tuning tuning = MakeTuning(place.create, made->memory_env_.get());
-  tuning.db.listeners.push_back(made->failure_);
+  tuning.db.listeners = {made->failure_, made->stalls_};
   std::vector<rocksdb::ColumnFamilyHandle*> families;
   rocksdb::DB* db = nullptr;
   const Status opened = rocksdb::DB::Open(tuning.db, place.directory,
@@ -125,6 +153,8 @@ Status Database::Write(rocksdb::WriteBatch& batch, WriteLog log) {
   return written;
 }
 
+void Database::AwaitWritable(absl::Duration most) { stalls_->AwaitNone(most); }
+
 Status Database::Flush() {
   return db_->Flush(rocksdb::FlushOptions(),
                     {families_.begin(), families_.end()});
@@ -135,6 +165,8 @@ void Database::ReclaimContent(double oldest_share) {
   options.exclusive_manual_compaction = false;
   options.bottommost_level_compaction =
       rocksdb::BottommostLevelCompaction::kForceOptimized;
+  options.blob_garbage_collection_policy =
+      rocksdb::BlobGarbageCollectionPolicy::kForce;
   options.blob_garbage_collection_age_cutoff = oldest_share;
   db_->CompactRange(options, (*this)[KeySpace::kContent], nullptr, nullptr)
       .PermitUncheckedError();

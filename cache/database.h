@@ -2,9 +2,9 @@
 // names families by KeySpace, notices when the database has become unusable,
 // and holds the house rules for reads and writes.
 //
-// Thread-safe. Nothing here waits for a write stall: such a write fails with
-// Status::Incomplete. Once failed() answers true it stays so; the caller opens
-// another database, and drops this one.
+// Thread-safe. No write waits for a stall: it fails with Status::Incomplete.
+// Once failed() answers true it stays so; the caller opens another database,
+// and drops this one.
 
 #ifndef WARMFS_CACHE_DATABASE_H_
 #define WARMFS_CACHE_DATABASE_H_
@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 
+#include "absl/time/time.h"
 #include "cache/key_space.h"
 #include "rocksdb/db.h"
 #include "rocksdb/write_batch.h"
@@ -68,6 +69,9 @@ class Database {
                const rocksdb::Snapshot* snapshot = nullptr);
   rocksdb::ManagedSnapshot TakeSnapshot();
   rocksdb::Status Write(rocksdb::WriteBatch& batch, WriteLog log);
+  // Until a write would not fail for a stall, `most` at most. For a thread that
+  // holds no lock and that nobody waits for.
+  void AwaitWritable(absl::Duration most);
 
   // Waits until everything written is on disk.
   rocksdb::Status Flush();
@@ -92,10 +96,12 @@ class Database {
 
  private:
   class Failure;
+  class Stalls;
   Database() = default;
 
   Place place_;
   std::shared_ptr<Failure> failure_;
+  std::shared_ptr<Stalls> stalls_;
   std::unique_ptr<rocksdb::Env> memory_env_;  // outlives db_
   std::unique_ptr<rocksdb::DB> db_;
   std::array<rocksdb::ColumnFamilyHandle*, kKeySpaceCount> families_{};

@@ -53,8 +53,9 @@ class Cache::Impl {
 
   // --- content.cc ---
   std::optional<Block> GetBlock(const FileId& id, uint64_t index);
-  void PutBlocks(const Attr& attr, uint64_t first,
-                 absl::Span<const std::string_view> blocks);
+  void PutBlocks(absl::Span<const FileBlocks> files);
+  bool HoldsContent(const FileId& id);
+  void AwaitRoom();
   uint64_t ContentBytes(const FileId& id);
   uint64_t EvictFile(const FileId& id);
 
@@ -108,8 +109,7 @@ class Cache::Impl {
   Found ReadBlock(Generation& gen, const FileId& id, uint64_t index,
                   Block& block);
   void DropIfUnreadable(Generation& gen, const FileId& id, uint64_t index);
-  void PutBlocksLocked(Generation& gen, const Attr& attr, uint64_t first,
-                       absl::Span<const std::string_view> blocks);
+  void PutBlocksLocked(Generation& gen, absl::Span<const FileBlocks> files);
   uint64_t RemoveContent(Generation& gen, const FileId& id);
 
   // eviction.cc

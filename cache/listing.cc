@@ -199,8 +199,8 @@ void Cache::Impl::SealListing(const Attr& dir, const ListingRecord& listing) {
 void Cache::Impl::PutTargets(absl::Span<const DirEntry> entries) {
   for (const DirEntry& entry : entries) {
     if (!entry.attr.IsSymlink() || entry.target.empty()) continue;
-    const std::string_view target = entry.target;
-    PutBlocks(entry.attr, 0, {&target, 1});
+    const FileBlocks file{entry.attr, 0, {entry.target}};
+    PutBlocks({&file, 1});
   }
 }
 

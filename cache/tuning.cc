@@ -28,6 +28,7 @@ constexpr size_t kMaxLogBytes = 32 * kMiB;
 constexpr uint64_t kMinBlobBytes = 4096;
 constexpr uint64_t kBlobFileBytes = 256 * kMiB;
 constexpr double kFilterBitsPerKey = 10;
+constexpr double kMemtableFilterShare = 0.05;
 
 rocksdb::CompressionType TreeCompression() {
   const auto have = rocksdb::GetSupportedCompressions();
@@ -60,14 +61,14 @@ void NeverThrottle(rocksdb::ColumnFamilyOptions& family) {
   family.hard_pending_compaction_bytes_limit = 0;
 }
 
+// Without garbage collection, which each compaction would do to the oldest of
+// them, whether there is garbage or not: ReclaimContent does it where space is
+// needed.
 void UseBlobFiles(rocksdb::ColumnFamilyOptions& family) {
   family.enable_blob_files = true;
   family.min_blob_size = kMinBlobBytes;
   family.blob_file_size = kBlobFileBytes;
   family.blob_compression_type = rocksdb::kNoCompression;
-  family.enable_blob_garbage_collection = true;
-  family.blob_garbage_collection_age_cutoff = 0.25;
-  family.blob_garbage_collection_force_threshold = 0.5;
 }
 
 rocksdb::ColumnFamilyOptions FamilyOptions(
@@ -84,6 +85,9 @@ rocksdb::ColumnFamilyOptions FamilyOptions(
     family.prefix_extractor.reset(
         rocksdb::NewFixedPrefixTransform(row.prefix_bytes));
   }
+  // Most look-ups before a write find nothing, and shall not search for it.
+  family.memtable_prefix_bloom_size_ratio = kMemtableFilterShare;
+  family.memtable_whole_key_filtering = true;
   if (row.blob_files) UseBlobFiles(family);
   NeverThrottle(family);
   return family;

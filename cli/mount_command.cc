@@ -24,6 +24,7 @@
 #include "fuse/detach.h"
 #include "fuse/mount.h"
 #include "rpc/endpoint.h"
+#include "rpc/heap.h"
 #include "schema/unique_fd.h"
 
 namespace warmfs::cli {
@@ -105,6 +106,7 @@ int Serve(fuse::MountOptions options, const std::function<void()>& mounted,
   const sigset_t signals = StopSignals();
   sigprocmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  rpc::KeepFreedMemory();
   auto mount = fuse::Mount::Start(std::move(options));
   if (!mount.ok()) {
     failed(mount.status());

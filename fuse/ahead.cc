@@ -1,8 +1,116 @@
-// What is read ahead of readers: the small files that follow in a directory.
+// What is fetched ahead: of readers the small files that follow in a directory,
+// and in those beside it; of walkers the listings of directories to come.
+
+#include <algorithm>
+#include <cerrno>
 
 #include "fuse/file_system.h"
 
 namespace warmfs::fuse {
+namespace {
+
+// Collects small files, directory by directory, until there are enough.
+class Gathering {
+ public:
+  Gathering(cache::Cache& cache, Filter wanted, size_t most, uint64_t bytes)
+      : cache_(cache), wanted_(wanted), most_(most), bytes_(bytes) {}
+
+  bool full() const { return full_ || files_.size() >= most_; }
+  std::vector<Upcoming> Take() { return std::move(files_); }
+
+  // From the cookie `here` on, and then those before it: several readers at
+  // once do not keep to the order.
+  void AddFiles(const std::string& path, const FileId& dir, uint64_t here) {
+    for (auto& [name, id] : EntriesOf(dir, here, 4 * most_)) {
+      if (full()) return;
+      const auto record = cache_.GetNode(id);
+      if (!record || !record->attr.IsRegular()) continue;
+      AddFile({Join(path, name), id}, record->attr);
+    }
+  }
+
+  void AddDirectories(const std::string& path, const FileId& dir, uint64_t here,
+                      uint64_t journal) {
+    constexpr size_t kLookAt = 64;
+    for (auto& [name, id] : EntriesOf(dir, here, kLookAt)) {
+      if (full()) return;
+      const auto record = cache_.GetNode(id);
+      const bool listed = record && record->listing_complete && journal != 0 &&
+                          record->lease == journal;
+      if (listed) AddFiles(Join(path, name), id, 0);
+    }
+  }
+
+ private:
+  static std::string Join(const std::string& path, const std::string& name) {
+    return path.empty() ? name : path + "/" + name;
+  }
+
+  std::vector<std::pair<std::string, FileId>> EntriesOf(const FileId& dir,
+                                                        uint64_t here,
+                                                        size_t most) {
+    std::vector<std::pair<std::string, FileId>> names;
+    const auto take = [&](const cache::EntryView& entry) {
+      names.emplace_back(entry.name, entry.id);
+      return names.size() < most;
+    };
+    cache_.ReadDir(dir, here, take);
+    if (here == 0) return names;
+    cache_.ReadDir(dir, 0, [&](const cache::EntryView& entry) {
+      return names.size() < most && entry.cookie < here && take(entry);
+    });
+    return names;
+  }
+
+  void AddFile(NodeRef ref, const Attr& attr) {
+    if (attr.size == 0 || attr.size > Prefetch::kAheadBytes || !wanted_(attr)) {
+      return;
+    }
+    bytes_ += attr.size;
+    full_ = bytes_ > Prefetch::kWholeBytes;
+    if (!full_) files_.push_back({std::move(ref), attr});
+  }
+
+  cache::Cache& cache_;
+  const Filter wanted_;
+  const size_t most_;
+  uint64_t bytes_;
+  bool full_ = false;
+  std::vector<Upcoming> files_;
+};
+
+void NoteListed(Scout& scout, cache::Cache& cache, const NodeRef& dir,
+                const ListReply& page) {
+  if (!page.unchanged) return scout.Listed(dir.path, page.entries);
+  std::vector<DirEntry> held;
+  cache.VisitEntries(dir.id, [&](const cache::EntryView& entry) {
+    held.push_back({.name = std::string(entry.name), .attr = {.id = entry.id}});
+    return held.size() < Scout::kMostKnown;
+  });
+  for (DirEntry& entry : held) {
+    if (auto record = cache.GetNode(entry.attr.id)) entry.attr = record->attr;
+  }
+  scout.Listed(dir.path, held);
+}
+
+// Of what the kernel knows names of, a listing is taken in for good or not at
+// all.
+bool MayTakeAhead(const Tree& tree, const ListReply& page, Stamp asked) {
+  if (page.error != 0 || page.cursor != 0 || !page.leased) return false;
+  if (tree.ForgotChangeSince(asked)) return false;
+  const auto view = tree.Look(tree.Find(page.dir.id));
+  if (view && (view->kernel_keeps_names || view->listing_at != 0 ||
+               tree.ChangedSince(view->node, asked))) {
+    return false;
+  }
+  return std::none_of(page.entries.begin(), page.entries.end(),
+                      [&](const DirEntry& entry) {
+                        const NodeId node = tree.Find(entry.attr.id);
+                        return node != 0 && tree.ChangedSince(node, asked);
+                      });
+}
+
+}  // namespace
 
 int FileSystem::ReadersAhead(const NodeView& file, uint64_t offset) {
   if (offset != 0 || file.placeless || file.attr.size > Prefetch::kWholeBytes) {
@@ -11,49 +119,117 @@ int FileSystem::ReadersAhead(const NodeView& file, uint64_t offset) {
   return prefetch_.FilesAhead(file.parent_id, clock_.Now());
 }
 
-std::vector<DirItem> FileSystem::Following(const NodeView& file, int most) {
-  std::vector<std::pair<std::string, FileId>> names;
-  const size_t look_at = 4 * static_cast<size_t>(most);
-  const auto take = [&](const cache::EntryView& entry) {
-    names.emplace_back(entry.name, entry.id);
-    return names.size() < look_at;
-  };
-  const uint64_t here = cache::NameCookie(file.name);
-  cache_.ReadDir(file.parent_id, here, take);
-  // Several readers at once do not keep to the order.
-  cache_.ReadDir(file.parent_id, 0, [&](const cache::EntryView& entry) {
-    return names.size() < look_at && entry.cookie < here && take(entry);
-  });
-  std::vector<DirItem> files;
-  uint64_t bytes = file.attr.size;
-  for (auto& [name, id] : names) {
-    if (files.size() == static_cast<size_t>(most)) break;
-    const auto record = cache_.GetNode(id);
-    if (!record || !record->attr.IsRegular() || record->attr.size == 0 ||
-        record->attr.size > Prefetch::kAheadBytes) {
-      continue;
-    }
-    bytes += record->attr.size;
-    if (bytes > Prefetch::kWholeBytes) break;
-    const uint64_t cookie = cache::NameCookie(name);
-    files.push_back({std::move(name), cookie, record->attr});
+std::vector<Upcoming> FileSystem::Following(const NodeView& file, int most,
+                                            Filter wanted) {
+  Gathering g(cache_, wanted, static_cast<size_t>(most), file.attr.size);
+  const std::optional<NodeView> dir = tree_.Look(file.parent);
+  if (!dir) return {};
+  g.AddFiles(dir->ref.path, dir->attr.id, cache::NameCookie(file.name));
+  // Who reads on does so in the directories that come next, too. Those in this
+  // one, and those beside it, as far as their listings are known to be true.
+  if (!g.full()) g.AddDirectories(dir->ref.path, dir->attr.id, 0, journal());
+  const std::optional<NodeView> above = tree_.Look(dir->parent);
+  if (above && !g.full()) {
+    g.AddDirectories(above->ref.path, above->attr.id,
+                     cache::NameCookie(dir->name), journal());
   }
-  return files;
+  return g.Take();
 }
 
 void FileSystem::WantAhead(const NodeView& file, int most,
                            std::vector<Wanted>& wanted) {
-  const std::optional<NodeView> dir = tree_.Look(file.parent);
-  if (!dir) return;
-  const std::string prefix = dir->ref.path.empty() ? "" : dir->ref.path + "/";
-  for (const DirItem& item : Following(file, most)) {
-    const Attr& attr = item.attr;
-    if (cache_.ContentBytes(attr.id) != 0) continue;
-    NodeView next;
-    next.node = tree_.Find(attr.id);
-    next.attr = attr;
-    next.ref = {prefix + item.name, attr.id};
-    wanted.push_back(Want(next, 0, (attr.size - 1) / kBlockBytes));
+  const auto lacks = [this](const Attr& attr) {
+    return !cache_.HoldsContent(attr.id);
+  };
+  for (Upcoming& next : Following(file, most, lacks)) {
+    NodeView view;
+    view.node = tree_.Find(next.attr.id);
+    view.attr = next.attr;
+    view.ref = std::move(next.ref);
+    wanted.push_back(Want(view, 0, (next.attr.size - 1) / kBlockBytes));
+  }
+}
+
+// --- listings ---
+
+ListReply FileSystem::List(rpc::Channel& host, const ListRequest& request,
+                           Stamp asked) {
+  // So that who waits for the first does not wait long for the others.
+  constexpr uint32_t kMostEntries = 1024;
+  ListManyRequest many{.dirs = {request}, .most_entries = kMostEntries};
+  Question question{.asked = asked, .at = clock_.Now()};
+  if (request.lease && options_.list_many) {
+    {
+      absl::MutexLock lock(&apply_mu_);
+      question.journal_turns = journal_turns_;
+    }
+    for (NodeRef& ref : scout_.Ahead(request.dir, question.at)) {
+      const auto record = cache_.GetNode(ref.id);
+      const bool held = record && record->listing_complete;
+      if (held && record->lease == journal()) continue;
+      many.dirs.push_back({std::move(ref), held ? record->digest : Digest(),
+                           /*lease=*/true});
+    }
+  }
+  if (many.dirs.size() == 1) {
+    ListReply reply = host.List(request);
+    if (request.lease) NoteListed(scout_, cache_, request.dir, reply);
+    return reply;
+  }
+  ListManyReply reply = host.ListMany(many);
+  ListReply first;
+  first.error = reply.error;
+  if (reply.error != 0) return first;
+  if (reply.pages.empty()) {
+    first.error = EIO;
+    return first;
+  }
+  TakeListingsAhead(many, reply, question);
+  for (size_t i = many.dirs.size(); i-- > reply.pages.size();) {
+    scout_.LeftOff(std::move(many.dirs[i].dir));
+  }
+  first = std::move(reply.pages[0]);
+  first.pos = reply.pos;
+  NoteListed(scout_, cache_, request.dir, first);
+  return first;
+}
+
+// Into the cache only, under the lease that makes a new client believe what the
+// one before it has left there (ResumeLease).
+void FileSystem::TakeListingsAhead(const ListManyRequest& request,
+                                   ListManyReply& reply,
+                                   const Question& question) {
+  const size_t pages = std::min(reply.pages.size(), request.dirs.size());
+  for (size_t i = 1; i < pages; ++i) {
+    ListReply& page = reply.pages[i];
+    absl::MutexLock lock(&apply_mu_);
+    // What an event has told since the host looked, the page may not know.
+    const bool current = journal_turns_ == question.journal_turns &&
+                         journal() != 0 && reply.pos.journal_id == journal() &&
+                         reply.pos.sequence >= taken_in_;
+    if (!current) return;
+    const ListRequest& asked_for = request.dirs[i];
+    if (page.dir.id != asked_for.dir.id ||
+        !MayTakeAhead(tree_, page, question.asked)) {
+      continue;
+    }
+    InvalidatePages(tree_.Find(page.dir.id),
+                    tree_.Apply(page.dir, question.asked, question.at));
+    if (page.unchanged) {
+      const auto record = cache_.GetNode(page.dir.id);
+      if (!record || record->digest != asked_for.known) continue;
+      counters_.listings_confirmed.fetch_add(1, std::memory_order_relaxed);
+      cache::Edit edit;
+      edit.PutAttr(page.dir);
+      edit.SetLease(page.dir.id, journal());
+      cache_.Commit(std::move(edit));
+    } else {
+      counters_.listings_fetched.fetch_add(1, std::memory_order_relaxed);
+      cache_.PutListing(page.dir, page.entries, page.digest, /*complete=*/true,
+                        journal());
+    }
+    scout_.Came(page.dir.id);
+    NoteListed(scout_, cache_, asked_for.dir, page);
   }
 }
 

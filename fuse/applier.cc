@@ -32,6 +32,7 @@ std::vector<Injection> Applier::Apply(uint64_t journal,
     const bool quiet = AwaitOwnChanges(event);
     const bool quiet_there = !move || AwaitOwnChanges(events[i + 1]);
     absl::MutexLock lock(&fs_.apply_mu_);
+    fs_.taken_in_ = events[i + (move ? 1 : 0)].sequence;
     cache::Edit edit;
     const Subject first = LookUp(event);
     if (!quiet) Cross(first);

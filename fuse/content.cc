@@ -34,18 +34,18 @@ FileId FlightKey(const FileId& id, uint64_t block) {
 
 // Copies what [offset, offset + size) has of these blocks; stops at a gap and
 // after a block that is not full.
-void Assemble(const std::map<uint64_t, std::string>& blocks, uint64_t offset,
-              size_t size, std::string& out) {
+void Assemble(const Blocks& blocks, uint64_t offset, size_t size,
+              std::string& out) {
   out.clear();
   for (uint64_t at = offset; at < offset + size;) {
     auto it = blocks.find(at / kBlockBytes);
     const size_t start = at % kBlockBytes;
-    if (it == blocks.end() || it->second.size() <= start) return;
+    if (it == blocks.end() || it->second->size() <= start) return;
     const size_t n =
-        std::min<uint64_t>(it->second.size() - start, offset + size - at);
-    out.append(it->second, start, n);
+        std::min<uint64_t>(it->second->size() - start, offset + size - at);
+    out.append(*it->second, start, n);
     at += n;
-    if (it->second.size() < kBlockBytes) return;
+    if (it->second->size() < kBlockBytes) return;
   }
 }
 
@@ -112,29 +112,42 @@ absl::Status FileSystem::ReadOnce(rpc::Channel& host, NodeView& file,
 bool FileSystem::TakeFromCache(const NodeView& file, uint64_t index,
                                Blocks& blocks) {
   if (blocks.contains(index)) return true;
-  auto block = cache_.GetBlock(file.attr.id, index);
-  if (!block || block->version != file.attr.version() ||
-      block->bytes.size() != ExpectedBytes(file.attr, index)) {
+  auto found = recent_blocks_.Get(file.attr.id, index);
+  if (!found || !MayTake(file, index, *found)) {
+    auto held = cache_.GetBlock(file.attr.id, index);
+    if (!held) return false;
+    found = {held->version, held->racy,
+             std::make_shared<const std::string>(std::move(held->bytes))};
+    if (!MayTake(file, index, *found)) return false;
+  }
+  blocks[index] = std::move(found->bytes);
+  return true;
+}
+
+bool FileSystem::MayTake(const NodeView& file, uint64_t index,
+                         const RecentBlocks::Block& block) const {
+  if (block.version != file.attr.version() ||
+      block.bytes->size() != ExpectedBytes(file.attr, index)) {
     return false;
   }
   // Read while the version could not be trusted: good for as long as any
   // unleased answer is, and then checked (Tree::NoteRacyRead). Under a lease an
   // event would have told of another change since then.
   const bool watched = file.racy_read_at != 0 && file.attr_fresh_at == kForever;
-  if (block->racy && !watched && !Fresh(file.racy_read_at)) return false;
-  blocks[index] = std::move(block->bytes);
-  return true;
+  return !block.racy || watched || Fresh(file.racy_read_at);
 }
 
-FileSystem::Wanted FileSystem::Want(const NodeView& file, uint64_t first,
-                                    uint64_t last) {
+Wanted FileSystem::Want(const NodeView& file, uint64_t first, uint64_t last) {
   Wanted wanted{.file = file, .spec = {.node = file.ref}, .held = {}};
   wanted.spec.first_block = first;
   wanted.spec.block_count = static_cast<uint32_t>(last - first + 1);
   for (uint64_t index = first; index <= last; ++index) {
     auto block = cache_.GetBlock(file.attr.id, index);
     wanted.spec.known_hashes.push_back(block ? block->hash : 0);
-    if (block) wanted.held[index] = std::move(block->bytes);
+    if (block) {
+      wanted.held[index] =
+          std::make_shared<const std::string>(std::move(block->bytes));
+    }
   }
   // Nothing known is said by an empty list.
   if (wanted.held.empty()) wanted.spec.known_hashes.clear();
@@ -174,30 +187,37 @@ absl::Status FileSystem::Fetch(rpc::Channel& host, NodeView& file,
     }
     return ErrnoError(error);
   }
+  std::vector<std::pair<Attr, Blocks>> store;
   for (size_t i = reply.files.size(); i-- > 0;) {
-    if (reply.files[i].error != 0 || i >= wanted.size()) continue;
+    const FileRead& read = reply.files[i];
+    if (read.error != 0 || i >= wanted.size()) continue;
     Blocks kept = Keep(wanted[i], reply.files[i], asked, at);
+    if (read.stable && !read.attr.racy) store.emplace_back(read.attr, kept);
     if (i > 0) continue;
-    file.attr = reply.files[0].attr;
+    file.attr = read.attr;
     file.racy_read_at = file.attr.racy ? at : 0;
     for (auto& [index, bytes] : kept) blocks[index] = std::move(bytes);
   }
+  Store(store);
   return absl::OkStatus();
 }
 
-FileSystem::Blocks FileSystem::Keep(Wanted& wanted, FileRead& read, Stamp asked,
-                                    Instant at) {
+Blocks FileSystem::Keep(Wanted& wanted, FileRead& read, Stamp asked,
+                        Instant at) {
   Blocks blocks;
-  std::vector<std::string_view> views;
   const uint64_t first = wanted.spec.first_block;
   for (size_t i = 0; i < read.blocks.size(); ++i) {
-    std::string& bytes = read.blocks[i].unchanged ? wanted.held[first + i]
-                                                  : read.blocks[i].bytes;
-    views.push_back(blocks[first + i] = std::move(bytes));
+    BlockReply& block = read.blocks[i];
+    BlockBytes bytes =
+        block.unchanged
+            ? wanted.held[first + i]
+            : std::make_shared<const std::string>(std::move(block.bytes));
+    // A host that says so of what we have not is not believed.
+    if (bytes == nullptr) break;
+    blocks[first + i] = std::move(bytes);
   }
   const NodeId node = wanted.file.node;
   if (!read.attr.racy) {
-    if (read.stable) cache_.PutBlocks(read.attr, first, views);
     InvalidatePages(node, tree_.Apply(read.attr, asked, at));
     return blocks;
   }
@@ -205,12 +225,32 @@ FileSystem::Blocks FileSystem::Keep(Wanted& wanted, FileRead& read, Stamp asked,
   // in just now.
   absl::MutexLock lock(&apply_mu_);
   if (tree_.ChangedSince(node, asked)) return blocks;
-  if (read.stable) cache_.PutBlocks(read.attr, first, views);
+  if (read.stable) Store({{read.attr, blocks}});
   InvalidatePages(node, tree_.Apply(read.attr, asked, at));
   // After Apply, which forgets such a note when the version is new; and before
   // the kernel has the bytes, so that every later answer knows of it.
   tree_.NoteRacyRead(node, at);
   return blocks;
+}
+
+void FileSystem::Store(const std::vector<std::pair<Attr, Blocks>>& files) {
+  std::vector<cache::FileBlocks> small;
+  for (const auto& [attr, blocks] : files) {
+    if (blocks.empty()) continue;
+    const uint64_t first = blocks.begin()->first;
+    if (attr.size <= Prefetch::kWholeBytes) {
+      auto& file = small.emplace_back(cache::FileBlocks{attr, first, {}});
+      for (const auto& [index, bytes] : blocks) file.blocks.push_back(*bytes);
+      continue;
+    }
+    std::vector<BlockBytes> window;
+    for (const auto& [index, bytes] : blocks) {
+      recent_blocks_.Put(index, {attr.version(), attr.racy, bytes});
+      window.push_back(bytes);
+    }
+    block_writer_.Add(attr, first, std::move(window));
+  }
+  cache_.PutBlocks(small);
 }
 
 absl::StatusOr<uint64_t> FileSystem::WarmFile(rpc::Channel& host, NodeId node) {
@@ -223,9 +263,10 @@ absl::StatusOr<uint64_t> FileSystem::WarmFile(rpc::Channel& host, NodeId node) {
     Blocks blocks;
     if (TakeFromCache(*file, index, blocks)) continue;
     const uint64_t until = std::min(last, index + Prefetch::kWindowBlocks - 1);
+    block_writer_.AwaitRoom();
     absl::Status status = Fetch(host, *file, index, until, /*ahead=*/0, blocks);
     if (!status.ok()) return status;
-    for (auto& [i, bytes] : blocks) fetched += bytes.size();
+    for (auto& [i, bytes] : blocks) fetched += bytes->size();
   }
   return fetched;
 }

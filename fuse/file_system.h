@@ -8,14 +8,8 @@
 // of an invalidation (the notifier's thread does that).
 //
 // What an answer of the host changes in the tree and in the cache is changed
-// under one lock, `apply_mu_`, so that the two agree, and answers that crossed
-// changes of our own are told by their stamps (tree.h). It is held over edits
-// of memory and of the database (which never waits for a write stall), and over
-// no RPC. Lock order: apply_mu_, then the tree's, then the cache's own.
-//
-// The kernel helps: LOOKUP and READDIR hold the directory's lock shared there,
-// and whatever adds or removes a name holds it exclusively, so the two never
-// overlap on one directory; only a check on behalf of GETATTR or READ does.
+// under one lock, `apply_mu_`, so that the two agree; answers that crossed
+// changes of our own are told by their stamps (tree.h). docs/locking.md.
 //
 // Errors carry their errno (errors.h); EIO: the host is away (host_wait).
 
@@ -24,7 +18,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -35,11 +28,14 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "cache/cache.h"
+#include "fuse/block_writer.h"
 #include "fuse/clock.h"
 #include "fuse/entry.h"
+#include "fuse/fetching.h"
 #include "fuse/file_system_options.h"
 #include "fuse/listing_diff.h"
 #include "fuse/prefetch.h"
+#include "fuse/scout.h"
 #include "fuse/single_flight.h"
 #include "fuse/tree.h"
 #include "rpc/channel.h"
@@ -143,6 +139,10 @@ class FileSystem {
   bool Fresh(Instant at) const;
   absl::Duration Remaining(Instant at) const;
   absl::Status FetchListing(rpc::Channel& host, NodeId dir);
+  // The listing that is asked for, with others in the same message (ahead.cc).
+  ListReply List(rpc::Channel& host, const ListRequest& request, Stamp asked);
+  void TakeListingsAhead(const ListManyRequest& request, ListManyReply& reply,
+                         const Question& question);
   bool ResumeLease(const NodeView& dir);
   absl::Status StoreListing(rpc::Channel& host, Listing& listing,
                             ListReply& page);
@@ -181,27 +181,23 @@ class FileSystem {
   uint32_t ToHostGid(uint32_t gid) const;
 
   // --- content (content.cc) ---
-  using Blocks = std::map<uint64_t, std::string>;
-  // What is asked of one file, and what the cache has of it already.
-  struct Wanted {
-    NodeView file;
-    ReadSpec spec;
-    Blocks held;  // blocks of another version, by their index
-  };
   absl::Status ReadOnce(rpc::Channel& host, NodeView& file, uint64_t first,
                         uint64_t last, int ahead, bool alone, Blocks& blocks);
   bool TakeFromCache(const NodeView& file, uint64_t index, Blocks& blocks);
+  bool MayTake(const NodeView& file, uint64_t index,
+               const RecentBlocks::Block& block) const;
   absl::Status Fetch(rpc::Channel& host, NodeView& file, uint64_t first,
                      uint64_t last, int ahead, Blocks& blocks);
   Wanted Want(const NodeView& file, uint64_t first, uint64_t last);
-  // How many files are worth reading ahead of one who reads this one.
   int ReadersAhead(const NodeView& file, uint64_t offset);
-  // The small files that follow one in its directory, and then those before it;
-  // at most so many, and kWholeBytes.
-  std::vector<DirItem> Following(const NodeView& file, int most);
+  // The small files that follow one in its directory, those before it, and then
+  // those of directories in it and beside it; at most so many, and kWholeBytes.
+  std::vector<Upcoming> Following(const NodeView& file, int most,
+                                  Filter wanted);
   void WantAhead(const NodeView& file, int most, std::vector<Wanted>& wanted);
-  // Takes in the host's answer for one file; the blocks by their index.
+  // Takes in the host's answer for one file. What is not racy is left to Store.
   Blocks Keep(Wanted& wanted, FileRead& read, Stamp asked, Instant at);
+  void Store(const std::vector<std::pair<Attr, Blocks>>& files);
 
   // --- changes (change.cc) ---
   // The reply to send(node's ref), asked again if the host has moved the node:
@@ -231,14 +227,18 @@ class FileSystem {
   const Invalidations invalidations_;
   Tree tree_;
   Prefetch prefetch_;
+  Scout scout_;
+  RecentBlocks recent_blocks_;
+  BlockWriter block_writer_;
   absl::Mutex apply_mu_;
   std::atomic<uint64_t> journal_{0};
   uint64_t last_journal_ ABSL_GUARDED_BY(apply_mu_) = 0;
-
+  // How often it was turned to, or away from; how far it is taken in.
+  uint64_t journal_turns_ ABSL_GUARDED_BY(apply_mu_) = 0;
+  uint64_t taken_in_ ABSL_GUARDED_BY(apply_mu_) = 0;
   // Questions under way, asked once for all who want the answer.
   SingleFlight listings_;
   SingleFlight fetches_;
-
   absl::Mutex orphans_mu_;
   std::vector<FileId> forgotten_orphans_ ABSL_GUARDED_BY(orphans_mu_);
 

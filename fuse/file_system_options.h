@@ -53,6 +53,7 @@ struct FileSystemOptions {
   absl::Duration ttl = absl::Seconds(1);
   // The host has a journal, and somebody follows it (fuse/follower.h).
   bool leases = false;
+  bool list_many = false;  // the host can
   bool read_only = false;
   // The host's user, and whom the VM sees instead.
   uint32_t host_uid = 0;

@@ -85,12 +85,17 @@ bool FileSystem::ResumeLease(const NodeView& dir) {
   const auto record = cache_.GetNode(dir.attr.id);
   if (!record || !record->listing_complete) return false;
   absl::MutexLock lock(&apply_mu_);
-  return record->lease == journal() && tree_.ResumeLease(dir.node);
+  if (record->lease != journal() || !tree_.ResumeLease(dir.node)) return false;
+  scout_.Wanted(dir.attr.id);
+  return true;
 }
 
 std::vector<NodeId> FileSystem::FollowJournal(uint64_t journal, bool moved_on) {
   absl::MutexLock lock(&apply_mu_);
-  journal_.store(journal, std::memory_order_release);
+  if (journal_.exchange(journal) != journal || moved_on) {
+    ++journal_turns_;
+    taken_in_ = 0;
+  }
   if (journal == 0) return {};
   const bool same = std::exchange(last_journal_, journal) == journal;
   if (same && !moved_on) return {};
@@ -108,7 +113,7 @@ absl::Status FileSystem::FetchListing(rpc::Channel& host, NodeId dir) {
     ListRequest request{.dir = view->ref, .known = {}, .lease = journal() != 0};
     auto record = cache_.GetNode(view->attr.id);
     if (record && record->listing_complete) request.known = record->digest;
-    ListReply reply = host.List(request);
+    ListReply reply = List(host, request, listing.asked);
     if (IsStale(reply.error)) {
       absl::Status found = Relocate(host, *view);
       if (!found.ok()) return found;

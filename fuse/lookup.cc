@@ -19,7 +19,8 @@ FileSystem::FileSystem(FileSystemOptions options, cache::Cache& cache,
       cache_(cache),
       clock_(clock),
       invalidations_(std::move(invalidations)),
-      tree_(root, /*kernel_asks=*/!options.leases) {}
+      tree_(root, /*kernel_asks=*/!options.leases),
+      block_writer_(cache) {}
 
 FileSystem::~FileSystem() = default;
 

@@ -53,6 +53,7 @@ absl::StatusOr<std::unique_ptr<Share>> Share::Open(
   share->fs_ = std::make_unique<FileSystem>(
       FileSystemOptions{.ttl = options.ttl,
                         .leases = options.leases && info.journal,
+                        .list_many = info.list_many,
                         .read_only = options.read_only || info.read_only,
                         .host_uid = info.host_uid,
                         .host_gid = info.host_gid,

@@ -36,7 +36,8 @@ void Pusher::Plan(const Ahead& ahead) {
   const auto file = fs_.tree_.Look(ahead.file);
   if (!file) return;
   batch_.clear();
-  const std::vector<DirItem> files = fs_.Following(*file, ahead.files);
+  const std::vector<Upcoming> files =
+      fs_.Following(*file, ahead.files, [](const Attr&) { return true; });
   // All but the last.
   for (size_t i = 0; i + 1 < files.size(); ++i) {
     const NodeId node = fs_.tree_.Find(files[i].attr.id);
@@ -52,14 +53,14 @@ void Pusher::Push(NodeId node) {
       file->attr_fresh_at != kForever) {
     return;
   }
-  FileSystem::Blocks blocks;
+  Blocks blocks;
   if (!fs_.TakeFromCache(*file, 0, blocks)) return;
-  if (!kernel_.store(node, blocks[0])) return;
+  if (!kernel_.store(node, *blocks[0])) return;
   if (!fs_.tree_.NoteKernelHas(node, file->attr.version())) {
     return kernel_.drop(node);
   }
   ++files_;
-  bytes_ += blocks[0].size();
+  bytes_ += blocks[0]->size();
 }
 
 }  // namespace warmfs::fuse

@@ -305,6 +305,11 @@ bool Tree::IsLate(NodeId dir, Stamp asked) const {
   return n == nullptr || n->changed > asked || forgotten_change_ > asked;
 }
 
+bool Tree::ForgotChangeSince(Stamp asked) const {
+  absl::ReaderMutexLock lock(&mu_);
+  return forgotten_change_ > asked;
+}
+
 void Tree::ExpireListing(NodeId dir) {
   absl::MutexLock lock(&mu_);
   if (Node* n = Get(dir)) Doubt(*n);

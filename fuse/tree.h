@@ -154,6 +154,8 @@ class Tree {
                            Stamp asked, Instant at, bool leased = false);
   // A listing of `dir` asked for at that stamp may be older than a change of
   // ours.
+  // Something has changed since then of which no node tells any more.
+  bool ForgotChangeSince(Stamp asked) const;
   bool IsLate(NodeId dir, Stamp asked) const;
   // The next look must ask the host.
   void ExpireListing(NodeId dir);

@@ -21,6 +21,8 @@ bool Tree::ResumeLease(NodeId dir) {
   Node* n = Get(dir);
   if (n == nullptr || n->doubted) return false;
   Lease(*n, true);
+  // For all we know: the listing may have been fetched ahead.
+  n->names_by_reply = true;
   return true;
 }
 

@@ -54,6 +54,8 @@ class Export {
   LookupReply Lookup(ClientState& client, const LookupRequest& request) const;
   ListReply List(ClientState& client, Cursors& cursors,
                  const ListRequest& request) const;
+  ListManyReply ListMany(ClientState& client, Cursors& cursors,
+                         const ListManyRequest& request) const;
   ListReply ListMore(Cursors& cursors, uint64_t cursor) const;
   ReadLinkReply ReadLink(ClientState& client, const NodeRef& node) const;
   ReadReply Read(ClientState& client, const ReadRequest& request) const;

@@ -1,5 +1,6 @@
 // Export's listings: the first page, and those that follow it.
 
+#include <algorithm>
 #include <utility>
 
 #include "hostd/export.h"
@@ -59,6 +60,25 @@ ListReply Export::List(ClientState& client, Cursors& cursors,
   if (!listing->done()) {
     reply.cursor = cursors.Add(std::move(listing));
     if (reply.cursor == 0) return Failed<ListReply>(kENFILE);
+  }
+  return reply;
+}
+
+ListManyReply Export::ListMany(ClientState& client, Cursors& cursors,
+                               const ListManyRequest& request) const {
+  const size_t most = std::min(request.most_entries, kMaxListEntries);
+  ListManyReply reply;
+  size_t entries = 0;
+  for (const ListRequest& dir : request.dirs) {
+    const bool first = reply.pages.empty();
+    if (!first && entries >= most) break;
+    ListReply page = List(client, cursors, dir);
+    if (!first && page.cursor != 0) {
+      cursors.Close(page.cursor);
+      page = Failed<ListReply>(kEFBIG);
+    }
+    entries += page.entries.size();
+    reply.pages.push_back(std::move(page));
   }
   return reply;
 }

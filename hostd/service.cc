@@ -76,6 +76,10 @@ class ExportServer final : public wire::Export::Server {
     return Serve<ListRequest>(
         c, [&](auto& r) { return export_.List(*client_, cursors_, r); });
   }
+  kj::Promise<void> listMany(ListManyContext c) override {
+    return Serve<ListManyRequest>(
+        c, [&](auto& r) { return export_.ListMany(*client_, cursors_, r); });
+  }
   kj::Promise<void> listMore(ListMoreContext c) override {
     return Serve<uint64_t>(
         c, [&](auto& r) { return export_.ListMore(cursors_, r); });
@@ -236,7 +240,9 @@ class HostServer final : public wire::Host::Server {
     host.setProtocol(wire::PROTOCOL_VERSION);
     host.setSoftware("warmfs-hostd " WARMFS_VERSION);
     host.setInstance(service_.instance);
-    if (HasJournal(service_)) host.setFeatures(wire::FEATURE_JOURNAL);
+    uint64_t features = wire::FEATURE_LIST_MANY;
+    if (HasJournal(service_)) features |= wire::FEATURE_JOURNAL;
+    host.setFeatures(features);
     return kj::READY_NOW;
   }
 

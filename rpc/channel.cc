@@ -209,6 +209,8 @@ class Channel::Impl {
     ExportInfo info;
     Decode(attached.getInfo(), info);
     info.instance = said.getHost().getInstance();
+    info.list_many =
+        (said.getHost().getFeatures() & wire::FEATURE_LIST_MANY) != 0;
     info.journal = (said.getHost().getFeatures() & wire::FEATURE_JOURNAL) != 0;
     status = remote_.Attached(info);
     if (!status.ok()) return status;
@@ -321,6 +323,7 @@ WARMFS_METHOD(GetAttr, AttrReply, NodeRef, getAttr)
 WARMFS_METHOD(Lookup, LookupReply, LookupRequest, lookup)
 WARMFS_METHOD(List, ListReply, ListRequest, list)
 WARMFS_METHOD(ListMore, ListReply, uint64_t, listMore)
+WARMFS_METHOD(ListMany, ListManyReply, ListManyRequest, listMany)
 WARMFS_METHOD(ReadLink, ReadLinkReply, NodeRef, readLink)
 WARMFS_METHOD(Read, ReadReply, ReadRequest, read)
 WARMFS_METHOD(Seek, SeekReply, SeekRequest, seek)

@@ -48,6 +48,8 @@ class Channel {
   AttrReply GetAttr(const NodeRef& node);
   LookupReply Lookup(const LookupRequest& request);
   ListReply List(const ListRequest& request);
+  // Only of a host that says it can (ExportInfo).
+  ListManyReply ListMany(const ListManyRequest& request);
   ListReply ListMore(const uint64_t& cursor);
   ReadLinkReply ReadLink(const NodeRef& node);
   ReadReply Read(const ReadRequest& request);

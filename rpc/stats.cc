@@ -10,7 +10,7 @@ std::string_view MethodName(Method method) {
       "getattr",  "lookup", "list",     "list_more", "readlink", "read",
       "seek",     "statfs", "getxattr", "setattr",   "create",   "link",
       "remove",   "rename", "write",    "allocate",  "copy",     "sync",
-      "setxattr", "lock",   "release",  "next",      "fence"};
+      "setxattr", "lock",   "release",  "next",      "fence",    "list_many"};
   static_assert(std::size(kNames) == static_cast<size_t>(Method::kCount));
   return kNames[static_cast<size_t>(method)];
 }

@@ -42,6 +42,7 @@ enum class Method : uint8_t {
   kRelease,
   kNext,
   kFence,
+  kListMany,
   kCount
 };
 

@@ -54,6 +54,11 @@ void Decode(E::ListMoreResults::Reader in, ListReply& out);
 
 void Encode(const NodeRef& in, E::ReadLinkParams::Builder out);
 void Decode(E::ReadLinkParams::Reader in, NodeRef& out);
+void Encode(const ListManyRequest& in, E::ListManyParams::Builder out);
+void Decode(E::ListManyParams::Reader in, ListManyRequest& out);
+void Encode(const ListManyReply& in, E::ListManyResults::Builder out);
+void Decode(E::ListManyResults::Reader in, ListManyReply& out);
+
 void Encode(const ReadLinkReply& in, E::ReadLinkResults::Builder out);
 void Decode(E::ReadLinkResults::Reader in, ReadLinkReply& out);
 

@@ -143,6 +143,39 @@ void Decode(E::ListMoreResults::Reader in, ListReply& out) {
   DecodePage(in.getPage(), out);
 }
 
+void Encode(const ListManyRequest& in, E::ListManyParams::Builder out) {
+  auto dirs = out.initDirs(in.dirs.size());
+  for (size_t i = 0; i < in.dirs.size(); ++i) {
+    Encode(in.dirs[i].dir, dirs[i].initDir());
+    dirs[i].initKnown().setHi(in.dirs[i].known.hi);
+    dirs[i].getKnown().setLo(in.dirs[i].known.lo);
+    dirs[i].setLease(in.dirs[i].lease);
+  }
+  out.setMostEntries(in.most_entries);
+}
+void Decode(E::ListManyParams::Reader in, ListManyRequest& out) {
+  KJ_REQUIRE(in.getDirs().size() <= kMaxListDirs, "too many directories");
+  for (wire::ListSpec::Reader spec : in.getDirs()) {
+    ListRequest& dir = out.dirs.emplace_back();
+    Decode(spec.getDir(), dir.dir);
+    dir.known = {spec.getKnown().getHi(), spec.getKnown().getLo()};
+    dir.lease = spec.getLease();
+  }
+  out.most_entries = in.getMostEntries();
+}
+void Encode(const ListManyReply& in, E::ListManyResults::Builder out) {
+  Encode(in, out.initStatus());
+  auto pages = out.initPages(in.pages.size());
+  for (size_t i = 0; i < in.pages.size(); ++i)
+    EncodePage(in.pages[i], pages[i]);
+}
+void Decode(E::ListManyResults::Reader in, ListManyReply& out) {
+  Decode(in.getStatus(), out);
+  for (wire::Listing::Reader page : in.getPages()) {
+    DecodePage(page, out.pages.emplace_back());
+  }
+}
+
 void Encode(const NodeRef& in, E::ReadLinkParams::Builder out) {
   Encode(in, out.initNode());
 }

@@ -16,6 +16,7 @@ inline constexpr uint32_t kMaxReadBytes = 2 * 1024 * 1024;
 inline constexpr uint32_t kMaxReadFiles = 256;
 inline constexpr uint32_t kMaxWriteBytes = 1024 * 1024;
 inline constexpr uint32_t kMaxListEntries = 4096;
+inline constexpr uint32_t kMaxListDirs = 256;
 inline constexpr uint32_t kMaxXattrBytes = 64 * 1024;
 inline constexpr size_t kMaxPathBytes = 64 * 1024;
 
@@ -49,6 +50,8 @@ struct ExportInfo {
   uint64_t instance = 0;
   // The host has a change journal: next, fence and leases are there.
   bool journal = false;
+  // ListMany is there.
+  bool list_many = false;
 };
 
 }  // namespace warmfs

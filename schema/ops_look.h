@@ -75,6 +75,21 @@ struct ListReply : Reply {
   bool leased = false;  // on every page, from the first page's position on
 };
 
+// Several listings in one message, asked for ahead of who wants them: the first
+// is like any; of the others the host leaves off what comes after about
+// `most_entries` in all, kMaxListEntries at most. Of a directory of several
+// pages, but the first, the page has the error EFBIG: it is to be asked for by
+// itself.
+struct ListManyRequest {
+  std::vector<ListRequest> dirs;  // at most kMaxListDirs
+  uint32_t most_entries = 0;
+};
+// In the order of the request; the first is always there. The pages' positions
+// are that of the reply.
+struct ListManyReply : Reply {
+  std::vector<ListReply> pages;
+};
+
 // Whole blocks of one file. known_hashes is empty, or holds for each block the
 // XXH3-64 of what the client has (0: nothing).
 struct ReadSpec {

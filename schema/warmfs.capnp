@@ -24,6 +24,9 @@ struct Hello {
 # The host has a change journal: next and fence are there, and `lease` in list
 # and lookup is understood.
 const featureJournal :UInt64 = 1;
+# listMany is there. A client that walks a tree would otherwise pay a round trip
+# for each directory.
+const featureListMany :UInt64 = 2;
 
 struct JournalPos {
   journalId @0 :UInt64;
@@ -84,6 +87,13 @@ struct Listing {
   entries @5 :List(DirEntry);
   cursor @6 :UInt64;
   leased @7 :Bool;          # with featureJournal
+}
+
+# With featureListMany.
+struct ListSpec {
+  dir @0 :NodeRef;
+  known @1 :Digest;
+  lease @2 :Bool;
 }
 
 # With featureJournal; meanings in ops_journal.h.
@@ -222,4 +232,8 @@ interface Export {
       -> (status :Status, newEpoch :Bool, events :List(Event),
           watches :UInt64, refused :UInt64, overflows :UInt64);
   fence @22 () -> (status :Status);
+
+  # --- with featureListMany ---
+  listMany @23 (dirs :List(ListSpec), mostEntries :UInt32)
+      -> (status :Status, pages :List(Listing));
 }

@@ -16,6 +16,7 @@
 #include "hostd/posix/object_watcher.h"
 #include "hostd/posix/server.h"
 #include "hostd/service.h"
+#include "rpc/heap.h"
 
 namespace warmfs::hostd {
 namespace {
@@ -76,6 +77,7 @@ int Main(int argc, char** argv) {
   }
   UniqueFd stop = BlockSignals();
   PrepareProcess();
+  rpc::KeepFreedMemory();
   Service service;
   OpenService(
       o,

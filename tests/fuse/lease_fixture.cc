@@ -6,9 +6,10 @@ namespace warmfs::fuse {
 
 LeaseTest::LeaseTest() { Remount(); }
 
-void LeaseTest::Remount() {
+void LeaseTest::Remount(bool list_many) {
   FileSystemOptions options = Options();
   options.leases = true;
+  options.list_many = list_many;
   Mount(dir_ / "cache", options);
   applier_ = std::make_unique<Applier>(*fs_, nullptr);
   cursor_ = cache_->cursor();

@@ -21,7 +21,7 @@ class LeaseTest : public FileSystemTest {
   LeaseTest();
 
   // Anew, with what the cache has kept; follows from where it was.
-  void Remount();
+  void Remount(bool list_many = false);
   // Takes in all that has happened on the host before the call; what it raises,
   // as "KIND name" or "KIND name > name".
   std::vector<std::string> TakeIn();

@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "schema/linux_abi.h"
 #include "tests/hostd/export_fixture.h"
 
 namespace warmfs::hostd {
@@ -202,6 +203,63 @@ TEST_F(ListTest, ARemovedDirectoryEndsItsListing) {
   const ListReply reply = export_->ListMore(cursors_, cursor);
   EXPECT_TRUE(reply.error == ESTALE || reply.entries.empty());
   EXPECT_FALSE(reply.error == 0 && reply.consistent);
+}
+
+TEST_F(ListTest,
+       SeveralDirectoriesComeInOneReplyInOrderUntilThereAreEnoughEntries) {
+  ListManyRequest request{.dirs = {}, .most_entries = 3};
+  for (const char* name : {"a", "b", "c", "d"}) {
+    MakeDir(name);
+    WriteHost(std::string(name) + "/one", "");
+    WriteHost(std::string(name) + "/two", "");
+    request.dirs.push_back({Ref(name), {}});
+  }
+  const ListManyReply reply = export_->ListMany(client_, cursors_, request);
+  ASSERT_EQ(reply.error, 0);
+  ASSERT_THAT(reply.pages, SizeIs(2)) << "four entries are more than three";
+  EXPECT_EQ(reply.pages[0].dir.id, Ref("a").id);
+  EXPECT_EQ(reply.pages[1].dir.id, Ref("b").id);
+  EXPECT_THAT(reply.pages[1].entries, SizeIs(2));
+}
+
+TEST_F(ListTest, OneThatIsNotThereDoesNotKeepTheOthersFromComing) {
+  MakeDir("a");
+  MakeDir("b");
+  MakeDir("c");
+  WriteHost("c/file", "");
+  ListManyRequest request{.dirs = {{Ref("a"), {}}, {Ref("b"), {}}},
+                          .most_entries = 100};
+  request.dirs[1].dir.id = Ref("c").id;
+  request.dirs.push_back({Ref("c"), SettledList("c").digest});
+  const ListManyReply reply = export_->ListMany(client_, cursors_, request);
+  ASSERT_THAT(reply.pages, SizeIs(3));
+  EXPECT_EQ(reply.pages[0].error, 0);
+  EXPECT_EQ(reply.pages[1].error, kESTALE);
+  EXPECT_TRUE(reply.pages[2].unchanged);
+}
+
+TEST_F(ListTest, OfSeveralOnlyTheFirstMayHaveSeveralPages) {
+  MakeDir("a");
+  FillDirectory("large", kMaxListEntries + 1);
+  ListManyRequest request{.dirs = {{Ref("a"), {}}, {Ref("large"), {}}},
+                          .most_entries = 100};
+  ListManyReply reply = export_->ListMany(client_, cursors_, request);
+  ASSERT_THAT(reply.pages, SizeIs(2));
+  EXPECT_EQ(reply.pages[1].error, kEFBIG);
+  EXPECT_EQ(cursors_.size(), 0u) << "nothing is left open of it";
+  std::swap(request.dirs[0], request.dirs[1]);
+  reply = export_->ListMany(client_, cursors_, request);
+  ASSERT_THAT(reply.pages, SizeIs(1));
+  EXPECT_NE(reply.pages[0].cursor, 0u);
+}
+
+TEST_F(ListTest, NoClientCanHaveManyFullPagesInOneReply) {
+  FillDirectory("full", kMaxListEntries);
+  const ListRequest full{Ref("full"), {}};
+  const ListManyReply reply = export_->ListMany(
+      client_, cursors_,
+      {.dirs = {full, full, full}, .most_entries = UINT32_MAX});
+  EXPECT_THAT(reply.pages, SizeIs(1));
 }
 
 }  // namespace

@@ -96,6 +96,16 @@ TEST_F(WireRoundTripTest, Listing) {
   const std::set<std::string> unset = {"page.status.message"};
   ExpectRoundTrip<E::ListResults>(page, unset);
   ExpectRoundTrip<E::ListMoreResults>(page, unset);
+  ListManyRequest many{.dirs = {}, .most_entries = s_.Small()};
+  for (int i = 0; i < 2; ++i) {
+    many.dirs.push_back(
+        {.dir = s_.Node(), .known = {s_.Number(), s_.Number()}, .lease = true});
+  }
+  ExpectRoundTrip<E::ListManyParams>(many);
+  auto pages = s_.Answer<ListManyReply>();
+  pages.pages = {page, page};
+  ExpectRoundTrip<E::ListManyResults>(
+      pages, {"status.message", "pages.status.message"});
 }
 
 TEST_F(WireRoundTripTest, Reading) {

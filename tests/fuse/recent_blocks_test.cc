@@ -1,0 +1,69 @@
+// Blocks of large files between the host's answer and the database.
+
+#include "fuse/recent_blocks.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "cache/cache.h"
+#include "fuse/block_writer.h"
+#include "schema/types.h"
+
+namespace warmfs::fuse {
+namespace {
+
+constexpr FileId kFile{1, 2};
+
+BlockBytes Bytes(char c) {
+  return std::make_shared<const std::string>(kBlockBytes, c);
+}
+
+RecentBlocks::Block BlockOf(char c, uint64_t size = 1) {
+  return {{.id = kFile, .size = size}, false, Bytes(c)};
+}
+
+TEST(RecentBlocksTest, TheLatestOfABlockIsFound) {
+  RecentBlocks recent;
+  EXPECT_FALSE(recent.Get(kFile, 7));
+  recent.Put(7, BlockOf('a', 1));
+  recent.Put(7, BlockOf('b', 2));
+  ASSERT_TRUE(recent.Get(kFile, 7));
+  EXPECT_EQ(recent.Get(kFile, 7)->version.size, 2u);
+  EXPECT_EQ((*recent.Get(kFile, 7)->bytes)[0], 'b');
+  EXPECT_FALSE(recent.Get(kFile, 8));
+  EXPECT_FALSE(recent.Get({3, 4}, 7));
+}
+
+TEST(RecentBlocksTest, TheOldestGoWhenThereAreTooMany) {
+  constexpr uint64_t kMost = RecentBlocks::kMostBytes / kBlockBytes;
+  RecentBlocks recent;
+  for (uint64_t i = 0; i <= kMost; ++i) {
+    recent.Put(i, BlockOf('x'));
+    recent.Put(i, BlockOf('y'));
+  }
+  EXPECT_FALSE(recent.Get(kFile, 0));
+  EXPECT_TRUE(recent.Get(kFile, 1));
+  EXPECT_TRUE(recent.Get(kFile, kMost));
+}
+
+TEST(BlockWriterTest, WhatItWasGivenIsInTheCacheWhenItHasEnded) {
+  auto cache = cache::Cache::Open({.directory = "", .identity = "test"});
+  ASSERT_TRUE(cache.ok()) << cache.status();
+  const Attr attr{.id = kFile, .size = 3 * kBlockBytes};
+  {
+    BlockWriter writer(**cache);
+    writer.Add(attr, 0, {Bytes('a'), Bytes('b')});
+    writer.Add(attr, 2, {Bytes('c')});
+    writer.AwaitRoom();
+  }
+  for (uint64_t i = 0; i < 3; ++i) {
+    const auto block = (*cache)->GetBlock(kFile, i);
+    ASSERT_TRUE(block) << i;
+    EXPECT_EQ(block->version, attr.version());
+    EXPECT_EQ(block->bytes, *Bytes(static_cast<char>('a' + i)));
+  }
+}
+
+}  // namespace
+}  // namespace warmfs::fuse
