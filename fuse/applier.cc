@@ -156,8 +156,9 @@ void Applier::Take(const Subject& s, const Decision& d, bool moves,
     fs_.tree_.ApplyEvent(e.dir_attr, now);
   }
   if (d.drop_blocks) {
-    fs_.cache_.EvictFile(e.entry.id);
+    // Whoever keeps such blocks looks for the touch afterwards.
     fs_.tree_.Touch(s.entry_node);
+    fs_.DropBlocks(e.entry.id);
   }
   if (d.doubt_names) {
     edit.SetLease(e.dir, 0);

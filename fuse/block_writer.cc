@@ -26,6 +26,21 @@ void BlockWriter::Add(const Attr& attr, uint64_t first,
   queue_.push_back({attr, first, std::move(blocks), bytes});
 }
 
+void BlockWriter::Drop(const FileId& file) {
+  absl::MutexLock lock(&mu_);
+  std::erase_if(queue_, [&](const Job& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    const bool drop = job.attr.id == file;
+    if (drop) bytes_ -= job.bytes;
+    return drop;
+  });
+  drop_it_ = drop_it_ || writing_ == file;
+}
+
+bool BlockWriter::IsDropping(const FileId& file) const {
+  absl::MutexLock lock(&mu_);
+  return drop_it_ && writing_ == file;
+}
+
 void BlockWriter::AwaitRoom() {
   absl::MutexLock lock(&mu_);
   mu_.Await(absl::Condition(this, &BlockWriter::HasRoom));
@@ -40,10 +55,14 @@ void BlockWriter::Loop() {
       if (queue_.empty()) return;
       job = std::move(queue_.front());
       queue_.pop_front();
+      writing_ = job.attr.id;
     }
     Write(job);
     absl::MutexLock lock(&mu_);
     bytes_ -= job.bytes;
+    // With the lock: nobody may find it in the cache after IsDropping said no.
+    if (std::exchange(drop_it_, false)) cache_.EvictFile(job.attr.id);
+    writing_ = FileId();
   }
 }
 

@@ -8,6 +8,10 @@
 //
 // Meanwhile they are found in RecentBlocks.
 //
+// What must not be believed any more is dropped here before it is evicted from
+// the cache. What the thread is writing just then is evicted once it is there;
+// until that is done nothing of that file is taken from the cache (IsDropping).
+//
 // Thread-safe. Bounded in bytes: what does not fit is not kept, and fetched
 // again when it is read again.
 
@@ -36,6 +40,8 @@ class BlockWriter {
 
   // Consecutive blocks of one version, from index `first` on.
   void Add(const Attr& attr, uint64_t first, std::vector<BlockBytes> blocks);
+  void Drop(const FileId& file);
+  bool IsDropping(const FileId& file) const;
   // For one who fetches more than anybody reads.
   void AwaitRoom();
 
@@ -57,9 +63,11 @@ class BlockWriter {
   }
 
   cache::Cache& cache_;
-  absl::Mutex mu_;
+  mutable absl::Mutex mu_;
   std::deque<Job> queue_ ABSL_GUARDED_BY(mu_);
-  size_t bytes_ ABSL_GUARDED_BY(mu_) = 0;  // of the queue
+  size_t bytes_ ABSL_GUARDED_BY(mu_) = 0;      // of the queue
+  FileId writing_ ABSL_GUARDED_BY(mu_);        // null: nothing
+  bool drop_it_ ABSL_GUARDED_BY(mu_) = false;  // what is being written
   bool stop_ ABSL_GUARDED_BY(mu_) = false;
   std::thread thread_;
 };

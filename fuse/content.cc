@@ -114,6 +114,7 @@ bool FileSystem::TakeFromCache(const NodeView& file, uint64_t index,
   if (blocks.contains(index)) return true;
   auto found = recent_blocks_.Get(file.attr.id, index);
   if (!found || !MayTake(file, index, *found)) {
+    if (block_writer_.IsDropping(file.attr.id)) return false;
     auto held = cache_.GetBlock(file.attr.id, index);
     if (!held) return false;
     found = {held->version, held->racy,
@@ -199,7 +200,18 @@ absl::Status FileSystem::Fetch(rpc::Channel& host, NodeView& file,
     for (auto& [index, bytes] : kept) blocks[index] = std::move(bytes);
   }
   Store(store);
+  // An event that came in meanwhile may have been about these very bytes, and
+  // dropped what there was before them.
+  for (const Wanted& w : wanted) {
+    if (tree_.ChangedSince(w.file.node, asked)) DropBlocks(w.file.attr.id);
+  }
   return absl::OkStatus();
+}
+
+void FileSystem::DropBlocks(const FileId& file) {
+  recent_blocks_.Drop(file);
+  block_writer_.Drop(file);
+  cache_.EvictFile(file);
 }
 
 Blocks FileSystem::Keep(Wanted& wanted, FileRead& read, Stamp asked,

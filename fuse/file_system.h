@@ -1,7 +1,6 @@
 // What the mount means: each operation of a file system, answered from the tree
 // and the cache where the host's word is fresh, and from the host otherwise.
-// Knows neither libfuse nor RocksDB nor Cap'n Proto; session.h puts the kernel
-// in front of it.
+// Knows no libfuse, RocksDB or Cap'n Proto; session.h has the kernel before it.
 //
 // Thread rule: thread-safe. Each calling thread brings its own channel to the
 // host. No lock is held while the host is asked, nor while the kernel is told
@@ -11,7 +10,7 @@
 // under one lock, `apply_mu_`, so that the two agree; answers that crossed
 // changes of our own are told by their stamps (tree.h). docs/locking.md.
 //
-// Errors carry their errno (errors.h); EIO: the host is away (host_wait).
+// Errors carry their errno; EIO: the host is away for longer than host_wait.
 
 #ifndef WARMFS_FUSE_FILE_SYSTEM_H_
 #define WARMFS_FUSE_FILE_SYSTEM_H_
@@ -198,6 +197,7 @@ class FileSystem {
   // Takes in the host's answer for one file. What is not racy is left to Store.
   Blocks Keep(Wanted& wanted, FileRead& read, Stamp asked, Instant at);
   void Store(const std::vector<std::pair<Attr, Blocks>>& files);
+  void DropBlocks(const FileId& file);
 
   // --- changes (change.cc) ---
   // The reply to send(node's ref), asked again if the host has moved the node:

@@ -21,6 +21,17 @@ void RecentBlocks::Put(uint64_t index, Block block) {
   }
 }
 
+void RecentBlocks::Drop(const FileId& file) {
+  absl::MutexLock lock(&mu_);
+  std::erase_if(order_, [&](const Key& key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (key.first != file) return false;
+    const auto it = blocks_.find(key);
+    bytes_ -= it->second.bytes->size();
+    blocks_.erase(it);
+    return true;
+  });
+}
+
 std::optional<RecentBlocks::Block> RecentBlocks::Get(const FileId& file,
                                                      uint64_t index) const {
   absl::MutexLock lock(&mu_);

@@ -41,6 +41,7 @@ class RecentBlocks {
 
   void Put(uint64_t index, Block block);
   std::optional<Block> Get(const FileId& file, uint64_t index) const;
+  void Drop(const FileId& file);
 
  private:
   using Key = std::pair<FileId, uint64_t>;

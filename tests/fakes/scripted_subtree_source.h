@@ -28,11 +28,13 @@ class ScriptedSubtreeSource final : public SubtreeSource {
   }
   // "d/f" is the name "f" in the directory "d".
   void Queue(ChangeKind kind, const std::string& place, FileId id = {}) {
-    const size_t slash = place.rfind('/');
-    Change change{.kind = kind, .id = id};
-    if (slash != place.npos) change.path = place.substr(0, slash);
-    change.name = place.substr(slash + 1);
-    Queue(std::move(change));
+    Queue(ChangeAt(kind, place, id));
+  }
+  // Both halves at once, as a system queues them.
+  void QueueMove(const std::string& from, const std::string& to) {
+    absl::MutexLock lock(&mu_);
+    queue_.push_back(ChangeAt(ChangeKind::kMovedFrom, from));
+    queue_.push_back(ChangeAt(ChangeKind::kMovedTo, to));
   }
   // Nothing that is queued is handed out until Release.
   void Hold() { SetHeld(true); }
@@ -90,6 +92,14 @@ class ScriptedSubtreeSource final : public SubtreeSource {
   Ways ways() const override { return ways_; }
 
  private:
+  static Change ChangeAt(ChangeKind kind, const std::string& place,
+                         FileId id = {}) {
+    const size_t slash = place.rfind('/');
+    Change change{.kind = kind, .id = id};
+    if (slash != place.npos) change.path = place.substr(0, slash);
+    change.name = place.substr(slash + 1);
+    return change;
+  }
   void SetHeld(bool held) {
     absl::MutexLock lock(&mu_);
     held_ = held;

@@ -1,6 +1,7 @@
 // Leases and the journal: what is answered without a message, what an event
 // drops, and what is kept over restarts and epochs.
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -102,6 +103,20 @@ TEST_F(LeaseTest, NewContentDropsThePagesAndOnlyThose) {
   EXPECT_EQ(Read(file), "new!");
   EXPECT_EQ(Read(Find("g")), "g");
   EXPECT_EQ(Calls(Method::kRead), reads + 1);
+}
+
+// What was fetched for the first content has the version of the second.
+TEST_F(LeaseTest, ALargeFileThatIsWrittenAgainInOneTickIsReadAnew) {
+  constexpr off_t kPlace = 1 << 20;
+  host_.Write("f", std::string(2 << 20, 'a'));
+  const NodeId f = Find("f");
+  const UniqueFd fd(open((host_ / "f").c_str(), O_WRONLY | O_CLOEXEC));
+  for (int i = 0; i < 200; ++i) {
+    const char byte = static_cast<char>('a' + i % 26);
+    ASSERT_EQ(pwrite(fd.get(), &byte, 1, kPlace), 1);
+    TakeIn();
+    ASSERT_EQ(Read(f, kPlace, 1), std::string(1, byte)) << "write " << i;
+  }
 }
 
 TEST_F(LeaseTest, ARenamedFileKeepsItsContent) {

