@@ -73,6 +73,13 @@ def run(*command, **options):
                           stdout=subprocess.PIPE, **options).stdout
 
 
+def setUpModule():
+    """The first program starts Wine's services, which stay, and keep open what
+    it was given to write to. None of the tests' is the first."""
+    subprocess.run([WINE, "cmd", "/c", "exit"], check=True, timeout=DEADLINE_SECONDS,
+                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 class Watcher:
     """inotify(7) on directories of the mount."""
 
