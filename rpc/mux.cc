@@ -140,11 +140,13 @@ bool Mux::Forward(uint32_t id, const MuxSocket& socket, char* buffer) {
 
 void Mux::WriteLoop() {
   std::vector<char> buffer(sizeof(Frame) + kMaxFrame);
-  while (alive_) {
+  while (true) {
     std::vector<const MuxSocket*> sockets = {&wake_->second};
     std::vector<std::pair<uint32_t, std::shared_ptr<MuxSocket>>> held;
     {
       absl::MutexLock lock(&mu_);
+      // Stop wakes once, and that may be what is taken here.
+      if (!alive_) return;
       char byte;
       if (std::exchange(woken_, false)) wake_->second.Receive(&byte, 1);
       for (auto& [id, socket] : sockets_) {

@@ -62,7 +62,8 @@ class EndpointTest : public MountTest {
     EXPECT_EQ(Names(Mnt()),
               (std::set<std::string>{"later", "of-the-host", "of-the-vm"}));
     const auto rpc = Status()["rpc"];
-    EXPECT_GE(rpc["reconnects"], 1);
+    // Not how often it connected again: another worker than before may have
+    // been asked, for its first time.
     EXPECT_EQ(rpc["failures"], 0);
     EXPECT_EQ(Unmount(), 0);
     EXPECT_EQ(Names(Mnt()), std::set<std::string>());
