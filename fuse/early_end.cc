@@ -1,6 +1,5 @@
 #include "fuse/early_end.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace warmfs::fuse {

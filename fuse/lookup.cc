@@ -51,7 +51,7 @@ Entry FileSystem::MakeEntry(NodeId node, const Attr& attr, Instant fresh_at) {
     entry.attr.size = told;
     entry.valid_for = absl::ZeroDuration();
   }
-  tree_.NoteTold(node, entry.attr.size);
+  if (told != entry.attr.size) tree_.NoteTold(node, entry.attr.size);
   return entry;
 }
 
