@@ -59,6 +59,7 @@ LookupReply Export::Lookup(ClientState& client,
   if (entry.attr.IsSymlink()) {
     reply.error = ReadTarget(entry.fd.get(), "", &reply.target);
   }
+  tree_.Expect(std::move(entry));
   return reply;
 }
 
@@ -81,6 +82,7 @@ void Export::StopWaiting() const {
 }
 
 void Export::Sweep(absl::Time now) const {
+  tree_.Sweep(now);
   if (watcher_ != nullptr) watcher_->Sweep(now);
 }
 

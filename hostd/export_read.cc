@@ -37,7 +37,7 @@ FileRead ReadFile(const Tree& tree, const ClientState& client,
   FileRead out;
   Node node;
   UniqueFd fd;
-  out.error = tree.Find(client, spec.node, &node);
+  out.error = tree.FindToRead(client, spec.node, &node);
   if (out.error == 0)
     out.error = tree.OpenFile(client, node, Access::kRead, &fd);
   if (out.error != 0) return out;
@@ -45,6 +45,9 @@ FileRead ReadFile(const Tree& tree, const ClientState& client,
   out.error = ReadStable(tree, fd.get(), spec, budget, read, &out);
   if (out.error != 0) return Failed<FileRead>(out.error);
   out.blocks = std::move(read->blocks);
+  if (out.blocks.size() * kBlockBytes < out.attr.size) {
+    tree.Expect(std::move(node));
+  }
   return out;
 }
 

@@ -34,6 +34,9 @@ int MaySearch(int directory);
 // Of an object that is about to lose its name: what it can be read and written
 // by afterwards. The pin itself, where that is enough.
 void PinForLater(UniqueFd* pin);
+// Can the host's programs delete and replace what is pinned as they can
+// otherwise? On Windows a name may stay until the last handle is closed.
+bool PinsAreUnnoticed();
 
 // Whom objects of the host belong to that nothing else is known of.
 struct HostUser {

@@ -58,11 +58,20 @@ bool HasJournal(const Service& service) {
                      [](const auto& e) { return e->info().journal; });
 }
 
+// What the servers of a connection share; it outlives them.
+struct Connection {
+  Service& service;
+  const kj::AsyncIoStream& stream;
+  const bool needs_token;
+};
+
 class ExportServer final : public wire::Export::Server {
  public:
-  ExportServer(Service& service, Export& exported,
+  ExportServer(const Connection& connection, Export& exported,
                std::shared_ptr<ClientState> client)
-      : service_(service), export_(exported), client_(std::move(client)) {}
+      : connection_(connection),
+        export_(exported),
+        client_(std::move(client)) {}
 
   kj::Promise<void> getAttr(GetAttrContext c) override {
     return Serve<NodeRef>(
@@ -156,6 +165,8 @@ class ExportServer final : public wire::Export::Server {
   }
   // These two tell a position of their own.
   kj::Promise<void> next(NextContext c) override {
+    // Sent ahead, perhaps, by a client that has gone: nobody waits for it.
+    KJ_REQUIRE(!PeerHasLeft(connection_.stream), "the client has left");
     return Answer<NextRequest>(
         c, [&](auto& r) { return export_.Next(*client_, r); });
   }
@@ -169,7 +180,7 @@ class ExportServer final : public wire::Export::Server {
   template <typename Request, typename Context, typename Do>
   kj::Promise<void> Serve(Context context, Do act) {
     const JournalPos pos =
-        export_.info().journal ? export_.head() : NoJournal(service_);
+        export_.info().journal ? export_.head() : NoJournal(connection_.service);
     return Answer<Request>(context, [&](auto& request) {
       auto reply = act(request);
       reply.pos = pos;
@@ -188,7 +199,7 @@ class ExportServer final : public wire::Export::Server {
     return kj::READY_NOW;
   }
 
-  Service& service_;
+  const Connection& connection_;
   Export& export_;
   const std::shared_ptr<ClientState> client_;
   Cursors cursors_;
@@ -196,18 +207,19 @@ class ExportServer final : public wire::Export::Server {
 
 class SessionServer final : public wire::Session::Server {
  public:
-  SessionServer(Service& service, std::shared_ptr<ClientState> client)
-      : service_(service), client_(std::move(client)) {}
+  SessionServer(const Connection& connection,
+                std::shared_ptr<ClientState> client)
+      : connection_(connection), client_(std::move(client)) {}
 
   kj::Promise<void> attach(AttachContext context) override {
     KJ_REQUIRE(++attaches_ <= kMaxLogins, "attached too often");
     const std::string name = rpc::ToString(context.getParams().getExport());
     auto results = context.getResults();
-    for (const auto& exported : service_.exports) {
+    for (const auto& exported : connection_.service.exports) {
       if (exported->info().name != name) continue;
       results.initStatus();
       Encode(exported->info(), results.initInfo());
-      results.setExport(kj::heap<ExportServer>(service_, *exported, client_));
+      results.setExport(kj::heap<ExportServer>(connection_, *exported, client_));
       return kj::READY_NOW;
     }
     SetStatus(results.initStatus(), kENOENT, Unknown(name));
@@ -217,21 +229,21 @@ class SessionServer final : public wire::Session::Server {
  private:
   std::string Unknown(const std::string& name) {
     std::string known;
-    for (const auto& exported : service_.exports) {
+    for (const auto& exported : connection_.service.exports) {
       known += (known.empty() ? "" : ", ") + exported->info().name;
     }
     return fmt::format("the host has no export '{}'; it has: {}", name, known);
   }
 
-  Service& service_;
+  const Connection& connection_;
   const std::shared_ptr<ClientState> client_;
   int attaches_ = 0;
 };
 
 class HostServer final : public wire::Host::Server {
  public:
-  HostServer(Service& service, bool needs_token)
-      : service_(service), needs_token_(needs_token) {}
+  explicit HostServer(const Connection& connection)
+      : connection_(connection), service_(connection.service) {}
 
   kj::Promise<void> hello(HelloContext context) override {
     spdlog::debug("hello from {}",
@@ -250,7 +262,7 @@ class HostServer final : public wire::Host::Server {
     KJ_REQUIRE(++logins_ <= kMaxLogins, "logged in too often");
     auto params = context.getParams();
     auto results = context.getResults();
-    if (needs_token_ &&
+    if (connection_.needs_token &&
         !TokensEqual(rpc::View(params.getToken()), service_.token)) {
       spdlog::warn("a client was refused: wrong token");
       SetStatus(results.initStatus(), kEACCES,
@@ -266,26 +278,26 @@ class HostServer final : public wire::Host::Server {
     }
     results.initStatus();
     results.setIncarnation(client->incarnation());
-    results.setSession(kj::heap<SessionServer>(service_, std::move(client)));
+    results.setSession(kj::heap<SessionServer>(connection_, std::move(client)));
     return kj::READY_NOW;
   }
 
  private:
+  const Connection& connection_;
   Service& service_;
-  const bool needs_token_;
   int logins_ = 0;
 };
 
 void ServeStream(kj::AsyncIoContext& io, kj::AsyncIoStream& stream,
                  Service& service, bool needs_token) {
+  const Connection connection{service, stream, needs_token};
   capnp::ReaderOptions limits;
   limits.traversalLimitInWords = kMaxMessageWords;
   GuardedStream guarded(stream);
   capnp::TwoPartyVatNetwork network(guarded, capnp::rpc::twoparty::Side::SERVER,
                                     limits);
   guarded.watch(network);
-  auto rpc =
-      capnp::makeRpcServer(network, kj::heap<HostServer>(service, needs_token));
+  auto rpc = capnp::makeRpcServer(network, kj::heap<HostServer>(connection));
   rpc.setFlowLimit(kMaxFlowWords);
   network.onDisconnect().wait(io.waitScope);
 }

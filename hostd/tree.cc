@@ -28,6 +28,21 @@ int Tree::FindDirectory(const ClientState& client, const NodeRef& ref,
   return out->attr.IsDirectory() ? 0 : kENOTDIR;
 }
 
+int Tree::FindToRead(const ClientState& client, const NodeRef& ref,
+                     Node* out) const {
+  const int error = Find(client, ref, out);
+  if (error == 0) return 0;
+  UniqueFd recent = recent_.Find(ref.id);
+  if (!recent) return error;
+  out->fd = std::move(recent);
+  return attrs_.Read(out->fd.get(), &out->attr);
+}
+
+void Tree::Expect(Node node) const {
+  if (!node.attr.IsRegular()) return;
+  recent_.Keep(node.attr.id, std::move(node.fd));
+}
+
 int Tree::FindEntry(int dir, const std::string& name, Node* out) const {
   if (const int error = OpenChild(dir, name, &out->fd)) return error;
   return attrs_.Read(out->fd.get(), &out->attr);

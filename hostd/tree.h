@@ -1,7 +1,8 @@
 // The exported tree: finds the node that a request names, and opens it. Every
 // operation of an export starts here.
 //
-// Immutable, thread-safe. Functions answer an errno, 0 on success.
+// Thread-safe: immutable but for the recent files. Functions answer an errno, 0
+// on success.
 
 #ifndef WARMFS_HOSTD_TREE_H_
 #define WARMFS_HOSTD_TREE_H_
@@ -13,6 +14,7 @@
 #include "hostd/client_state.h"
 #include "hostd/file.h"
 #include "hostd/privileges.h"
+#include "hostd/recent_files.h"
 #include "hostd/resolve.h"
 #include "schema/ops.h"
 
@@ -34,6 +36,9 @@ class Tree {
   // ENOTDIR if it is something else.
   int FindDirectory(const ClientState& client, const NodeRef& ref,
                     Node* out) const;
+  // To read its content: also of a file that was replaced or deleted just now.
+  int FindToRead(const ClientState& client, const NodeRef& ref,
+                 Node* out) const;
   // A directory's entry, which may be anything.
   int FindEntry(int dir, const std::string& name, Node* out) const;
 
@@ -48,6 +53,10 @@ class Tree {
   bool NeedsWriter(uint32_t mode) const {
     return !opens_all_ && (mode & 0600) != 0600;
   }
+  // A regular file that will be read in a moment, or read on.
+  void Expect(Node node) const;
+  void Sweep(absl::Time now) const { recent_.Sweep(now); }
+
   const Jail& jail() const { return jail_; }
   const AttrReader& attrs() const { return attrs_; }
 
@@ -55,6 +64,7 @@ class Tree {
   const Jail jail_;
   const AttrReader attrs_;
   const bool opens_all_;
+  mutable RecentFiles recent_;
 };
 
 // A reply that holds nothing but an error.

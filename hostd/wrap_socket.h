@@ -14,6 +14,10 @@ namespace warmfs::hostd {
 // Throws kj::Exception.
 kj::Own<kj::AsyncIoStream> WrapSocket(kj::AsyncIoContext& io, UniqueFd fd);
 
+// Has the other end of such a stream been closed, whatever it sent before?
+// False also where the system does not tell.
+bool PeerHasLeft(const kj::AsyncIoStream& stream);
+
 }  // namespace warmfs::hostd
 
 #endif  // WARMFS_HOSTD_WRAP_SOCKET_H_

@@ -142,6 +142,12 @@ void EventMaker::Named(const Watch& watch, const RawEvent& raw,
   event.entry = state.attr;
   event.target = state.target;
   if (event.directory) Left(former, event);
+  // A save by replacing the file may be followed by another at once.
+  Node saved;
+  if (kind == EventKind::kMovedTo && event.entry.IsRegular() &&
+      tree_.FindEntry(watch.fd(), raw.name, &saved) == 0) {
+    tree_.Expect(std::move(saved));
+  }
   if (event.entry.nlink > 1 && watches_.TellsItself(event.entry.id, raw.end)) {
     told_.push_back({event.entry.id, kind});
     if (told_.size() > kToldByName) told_.pop_front();

@@ -136,6 +136,8 @@ void PinForLater(UniqueFd* pin) {
 // shows it as the mounting user.
 HostUser CurrentHostUser() { return {2'000'000'000, 2'000'000'000}; }
 
+bool PinsAreUnnoticed() { return false; }
+
 bool ModesAreKept() { return false; }
 
 int SetTimes(int fd, const std::optional<TimeOrNow>& atime,

@@ -10,4 +10,6 @@ kj::Own<kj::AsyncIoStream> WrapSocket(kj::AsyncIoContext& io, UniqueFd fd) {
       kj::LowLevelAsyncIoProvider::TAKE_OWNERSHIP);
 }
 
+bool PeerHasLeft(const kj::AsyncIoStream&) { return false; }
+
 }  // namespace warmfs::hostd
