@@ -13,16 +13,24 @@ namespace {
 class Gathering {
  public:
   Gathering(cache::Cache& cache, Filter wanted, size_t most, uint64_t bytes)
-      : cache_(cache), wanted_(wanted), most_(most), bytes_(bytes) {}
+      : cache_(cache),
+        wanted_(wanted),
+        most_(most),
+        to_look_at_(4 * most),
+        bytes_(bytes) {}
 
-  bool full() const { return full_ || files_.size() >= most_; }
+  bool full() const {
+    return full_ || files_.size() >= most_ || to_look_at_ == 0;
+  }
   std::vector<Upcoming> Take() { return std::move(files_); }
 
   // From the cookie `here` on, and then those before it: several readers at
   // once do not keep to the order.
   void AddFiles(const std::string& path, const FileId& dir, uint64_t here) {
-    for (auto& [name, id] : EntriesOf(dir, here, 4 * most_)) {
+    for (auto& [name, id] : EntriesOf(dir, here, to_look_at_)) {
       if (full()) return;
+      --to_look_at_;
+      if (!wanted_(id)) continue;
       const auto record = cache_.GetNode(id);
       if (!record || !record->attr.IsRegular()) continue;
       AddFile({Join(path, name), id}, record->attr);
@@ -63,9 +71,7 @@ class Gathering {
   }
 
   void AddFile(NodeRef ref, const Attr& attr) {
-    if (attr.size == 0 || attr.size > Prefetch::kAheadBytes || !wanted_(attr)) {
-      return;
-    }
+    if (attr.size == 0 || attr.size > Prefetch::kAheadBytes) return;
     bytes_ += attr.size;
     full_ = bytes_ > Prefetch::kWholeBytes;
     if (!full_) files_.push_back({std::move(ref), attr});
@@ -74,6 +80,7 @@ class Gathering {
   cache::Cache& cache_;
   const Filter wanted_;
   const size_t most_;
+  size_t to_look_at_;
   uint64_t bytes_;
   bool full_ = false;
   std::vector<Upcoming> files_;
@@ -82,6 +89,8 @@ class Gathering {
 void NoteListed(Scout& scout, cache::Cache& cache, const NodeRef& dir,
                 const ListReply& page) {
   if (!page.unchanged) return scout.Listed(dir.path, page.entries);
+  // Most file systems count subdirectories: here there are none.
+  if (page.dir.nlink == 2) return;
   std::vector<DirEntry> held;
   cache.VisitEntries(dir.id, [&](const cache::EntryView& entry) {
     held.push_back({.name = std::string(entry.name), .attr = {.id = entry.id}});
@@ -138,8 +147,8 @@ std::vector<Upcoming> FileSystem::Following(const NodeView& file, int most,
 
 void FileSystem::WantAhead(const NodeView& file, int most,
                            std::vector<Wanted>& wanted) {
-  const auto lacks = [this](const Attr& attr) {
-    return !cache_.HoldsContent(attr.id);
+  const auto lacks = [this](const FileId& id) {
+    return !cache_.HoldsContent(id);
   };
   for (Upcoming& next : Following(file, most, lacks)) {
     NodeView view;

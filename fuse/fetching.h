@@ -31,7 +31,7 @@ struct Question {
   uint64_t journal_turns = 0;
 };
 
-using Filter = absl::FunctionRef<bool(const Attr&)>;
+using Filter = absl::FunctionRef<bool(const FileId&)>;
 
 }  // namespace warmfs::fuse
 

@@ -1,5 +1,6 @@
 #include "fuse/pusher.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -35,13 +36,18 @@ void Pusher::Plan(const Ahead& ahead) {
   if (batch_.contains(ahead.file)) return;
   const auto file = fs_.tree_.Look(ahead.file);
   if (!file) return;
+  if (to_skip_ > 0) return (void)--to_skip_;
+  const auto lacks = [this](const FileId& id) {
+    const auto known = fs_.tree_.Look(fs_.tree_.Find(id));
+    return known && !known->kernel_has_content;
+  };
+  const auto files = fs_.Following(*file, ahead.files, lacks);
+  to_skip_ = files.empty() ? std::clamp(2 * skipped_, 1, kMostSkipped) : 0;
+  skipped_ = to_skip_;
   batch_.clear();
-  const std::vector<Upcoming> files =
-      fs_.Following(*file, ahead.files, [](const Attr&) { return true; });
   // All but the last.
   for (size_t i = 0; i + 1 < files.size(); ++i) {
     const NodeId node = fs_.tree_.Find(files[i].attr.id);
-    if (node == 0) continue;
     files_to_push_.push_back(node);
     batch_.insert(node);
   }

@@ -8,6 +8,10 @@
 // Nobody's request means nothing more is pushed, so what is wasted is one
 // batch.
 //
+// Who looks up each file just before he reads it has no use for this: the
+// kernel takes content of what it knows only. Where nothing could be pushed, it
+// is tried less and less often.
+//
 // Only what may be believed for ever is pushed: content of the known version,
 // under a lease, in a file that the VM has not changed.
 //
@@ -39,6 +43,7 @@ namespace warmfs::fuse {
 class Pusher {
  public:
   static constexpr size_t kMaxQueue = 64;
+  static constexpr int kMostSkipped = 64;
 
   struct Kernel {
     // Takes these bytes as the whole content of the file; false if it did not.
@@ -64,6 +69,9 @@ class Pusher {
   std::deque<NodeId> files_to_push_;
   // The last batch; those who read in it have been planned for.
   absl::flat_hash_set<NodeId> batch_;
+  // Readers to leave alone, and how many were after the last fruitless plan.
+  int to_skip_ = 0;
+  int skipped_ = 0;
   absl::Mutex mu_;
   std::deque<Ahead> queue_ ABSL_GUARDED_BY(mu_);
   std::atomic<uint64_t> files_{0};

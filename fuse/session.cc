@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
-#include <sys/epoll.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
@@ -17,7 +16,6 @@
 
 #include "fuse/detach.h"
 #include "fuse/session_internal.h"
-#include "schema/unique_fd.h"
 
 namespace warmfs::fuse {
 
@@ -182,7 +180,7 @@ class Session::Impl {
     mounted_ = true;
     ReadFarAhead(options_.mountpoint);
     if (options_.read_only) ShowReadOnly(options_.mountpoint);
-    return PrepareToWait();
+    return absl::OkStatus();
   }
 
   void Run() {
@@ -220,21 +218,6 @@ class Session::Impl {
   InjectionPlans& plans() { return context_.plans; }
 
  private:
-  // Workers wait in an epoll, which wakes the one that came last: its stack,
-  // its connection and the host's thread behind that are still in the
-  // processor's caches. The device itself wakes them in turn.
-  absl::Status PrepareToWait() {
-    const int device = fuse_session_fd(session_);
-    requests_come_ = UniqueFd(epoll_create1(EPOLL_CLOEXEC));
-    epoll_event event = {.events = EPOLLIN, .data = {}};
-    const int flags = fcntl(device, F_GETFL);
-    if (!requests_come_ || fcntl(device, F_SETFL, flags | O_NONBLOCK) != 0 ||
-        epoll_ctl(requests_come_.get(), EPOLL_CTL_ADD, device, &event) != 0) {
-      return absl::ErrnoToStatus(errno, "cannot wait for requests");
-    }
-    return absl::OkStatus();
-  }
-
   std::vector<std::string> MountFlags() const {
     std::vector<std::string> flags = {"fsname=" + options_.remote.endpoint,
                                       "subtype=warmfs", "default_permissions"};
@@ -249,11 +232,6 @@ class Session::Impl {
     fuse_buf request = {};
     while (!fuse_session_exited(session_)) {
       const int n = fuse_session_receive_buf(session_, &request);
-      if (n == -EAGAIN) {
-        epoll_event event;
-        epoll_wait(requests_come_.get(), &event, 1, -1);
-        continue;
-      }
       if (n == -EINTR) continue;
       if (n <= 0) break;
       fuse_session_process_buf(session_, &request);
@@ -269,7 +247,6 @@ class Session::Impl {
   SessionContext context_;
   fuse_lowlevel_ops ops_ = {};
   fuse_session* session_ = nullptr;
-  UniqueFd requests_come_;
   bool mounted_ = false;
 };
 
