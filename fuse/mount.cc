@@ -88,8 +88,7 @@ absl::StatusOr<std::unique_ptr<Mount>> Mount::Start(MountOptions options) {
            },
        .ahead =
            [m](const Ahead& ahead) {
-             m->pusher_->Add(ahead);
-             m->notifier_->WakeForSteps();
+             if (m->pusher_->Add(ahead)) m->notifier_->WakeForSteps();
            }});
   if (!share.ok()) return share.status();
   m->share_ = *std::move(share);

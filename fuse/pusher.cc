@@ -10,40 +10,51 @@ namespace warmfs::fuse {
 Pusher::Pusher(FileSystem& fs, Kernel kernel)
     : fs_(fs), kernel_(std::move(kernel)) {}
 
-void Pusher::Add(const Ahead& ahead) {
+bool Pusher::Add(const Ahead& ahead) {
   absl::MutexLock lock(&mu_);
+  if (batch_.contains(ahead.file)) return false;
+  if (to_skip_ > 0) {
+    --to_skip_;
+    return false;
+  }
   if (queue_.size() < kMaxQueue) queue_.push_back(ahead);
+  return true;
 }
 
 bool Pusher::Step() {
-  if (files_to_push_.empty()) {
-    Ahead ahead;
-    {
-      absl::MutexLock lock(&mu_);
-      if (queue_.empty()) return false;
-      ahead = queue_.front();
-      queue_.pop_front();
-    }
-    Plan(ahead);
+  if (!files_to_push_.empty()) {
+    Push(files_to_push_.front());
+    files_to_push_.pop_front();
     return true;
   }
-  Push(files_to_push_.front());
-  files_to_push_.pop_front();
+  Ahead ahead;
+  {
+    absl::MutexLock lock(&mu_);
+    if (queue_.empty()) return false;
+    ahead = queue_.front();
+    queue_.pop_front();
+    // Added before the batch was planned.
+    if (batch_.contains(ahead.file)) return true;
+  }
+  Plan(ahead);
   return true;
 }
 
 void Pusher::Plan(const Ahead& ahead) {
-  if (batch_.contains(ahead.file)) return;
+  // Fewer than that are those that the reader comes to just now.
+  constexpr size_t kWorthIt = 4;
   const auto file = fs_.tree_.Look(ahead.file);
   if (!file) return;
-  if (to_skip_ > 0) return (void)--to_skip_;
   const auto lacks = [this](const FileId& id) {
     const auto known = fs_.tree_.Look(fs_.tree_.Find(id));
     return known && !known->kernel_has_content;
   };
   const auto files = fs_.Following(*file, ahead.files, lacks);
-  to_skip_ = files.empty() ? std::clamp(2 * skipped_, 1, kMostSkipped) : 0;
-  skipped_ = to_skip_;
+  absl::MutexLock lock(&mu_);
+  skipped_ = files.size() < kWorthIt
+                 ? std::clamp(2 * skipped_, 1, kMostSkipped)
+                 : 0;
+  to_skip_ = skipped_;
   batch_.clear();
   // All but the last.
   for (size_t i = 0; i + 1 < files.size(); ++i) {

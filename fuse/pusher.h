@@ -53,27 +53,28 @@ class Pusher {
 
   Pusher(FileSystem& fs, Kernel kernel);
 
-  void Add(const Ahead& ahead);
+  // True: there is something to do now.
+  bool Add(const Ahead& ahead) ABSL_LOCKS_EXCLUDED(mu_);
   // A file, or finds out which to push. False: there is nothing to do.
-  bool Step();
+  bool Step() ABSL_LOCKS_EXCLUDED(mu_);
 
   uint64_t files() const { return files_; }
   uint64_t bytes() const { return bytes_; }
 
  private:
   void Push(NodeId node);
-  void Plan(const Ahead& ahead);
+  void Plan(const Ahead& ahead) ABSL_LOCKS_EXCLUDED(mu_);
 
   FileSystem& fs_;
   const Kernel kernel_;
   std::deque<NodeId> files_to_push_;
-  // The last batch; those who read in it have been planned for.
-  absl::flat_hash_set<NodeId> batch_;
-  // Readers to leave alone, and how many were after the last fruitless plan.
-  int to_skip_ = 0;
-  int skipped_ = 0;
   absl::Mutex mu_;
   std::deque<Ahead> queue_ ABSL_GUARDED_BY(mu_);
+  // The last batch; those who read in it have been planned for.
+  absl::flat_hash_set<NodeId> batch_ ABSL_GUARDED_BY(mu_);
+  // Readers to leave alone, and how many were after the last fruitless plan.
+  int to_skip_ ABSL_GUARDED_BY(mu_) = 0;
+  int skipped_ ABSL_GUARDED_BY(mu_) = 0;
   std::atomic<uint64_t> files_{0};
   std::atomic<uint64_t> bytes_{0};
 };

@@ -92,10 +92,8 @@ TEST_F(PusherTest, WhereNothingCanBePushedItIsTriedLessOften) {
   PushAfterTheFirst(4);
   EXPECT_THAT(stored_, IsEmpty()) << "the kernel knows the first only";
   for (const std::string& name : names_) Find("d/" + name);
-  pusher_->Add({File(0), 4});
-  EXPECT_TRUE(pusher_->Step());
-  EXPECT_FALSE(pusher_->Step()) << "the first after that is left alone";
-  pusher_->Add({File(0), 4});
+  EXPECT_FALSE(pusher_->Add({File(0), 4})) << "the first is left alone";
+  EXPECT_TRUE(pusher_->Add({File(0), 4}));
   while (pusher_->Step()) {
   }
   EXPECT_THAT(stored_, SizeIs(3));
@@ -142,11 +140,8 @@ TEST_F(PusherTest, WithoutALeaseNothingIsPushed) {
 TEST_F(PusherTest, OneWhoReadsInTheBatchIsPlannedForAlready) {
   MakeFiles();
   PushAfterTheFirst(4);
-  const size_t pushed = stored_.size();
-  pusher_->Add({File(2), 8});
-  while (pusher_->Step()) {
-  }
-  EXPECT_THAT(stored_, SizeIs(pushed));
+  EXPECT_FALSE(pusher_->Add({File(2), 8}));
+  EXPECT_TRUE(pusher_->Add({File(4), 8})) << "the last of it asks for more";
 }
 
 }  // namespace
