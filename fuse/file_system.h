@@ -112,8 +112,6 @@ class FileSystem {
   void Raise(std::vector<Injection> injections) {
     invalidations_.raise(std::move(injections));
   }
-  // Before a READ is answered (notifier.h).
-  void AwaitDrop(NodeId node) const { invalidations_.await_drop(node); }
   uint64_t journal() const { return journal_.load(std::memory_order_acquire); }
 
   // --- upkeep ---

@@ -35,8 +35,6 @@ struct Invalidations {
       [](NodeId, std::string_view) { return false; };
   // Whether pages of the node are still to be dropped.
   std::function<bool(NodeId)> dropping = [](NodeId) { return false; };
-  // Waits a moment for them to be.
-  std::function<void(NodeId)> await_drop = [](NodeId) {};
   // After what was dropped before.
   std::function<void(std::vector<Injection>)> raise =
       [](std::vector<Injection>) {};

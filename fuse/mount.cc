@@ -82,10 +82,6 @@ absl::StatusOr<std::unique_ptr<Mount>> Mount::Start(MountOptions options) {
            },
        .dropping =
            [m](NodeId node) { return m->notifier_->PagesPending(node); },
-       .await_drop =
-           [m](NodeId node) {
-             m->notifier_->AwaitPages(node, Notifier::kLongestWait);
-           },
        .raise =
            [m](std::vector<Injection> injections) {
              m->Raise(std::move(injections));

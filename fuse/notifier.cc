@@ -40,15 +40,8 @@ bool Notifier::Pending(NodeId dir, std::string_view name) const {
 
 bool Notifier::PagesPending(NodeId node) const {
   absl::MutexLock lock(&mu_);
-  return HasPages(node);
-}
-
-void Notifier::AwaitPages(NodeId node, absl::Duration limit) const {
-  absl::MutexLock lock(&mu_);
-  const auto dropped = [&]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
-    return stop_ || !HasPages(node);
-  };
-  mu_.AwaitWithTimeout(absl::Condition(&dropped), limit);
+  return queue_.pages.contains(node) ||
+         (sending_ != nullptr && sending_->pages.contains(node));
 }
 
 void Notifier::After(std::function<void()> then) {

@@ -5,13 +5,6 @@
 // So no worker ever sends one: it is queued here, and this thread, which no
 // request needs, sends it.
 //
-// The kernel drops a file's pages one after the other. A READ that comes in the
-// middle of that is for a page that has gone, and is answered with what the
-// host has now; its reader would go on to pages that are still to be dropped,
-// and so from newer content to older. So such a READ waits for the drop to end
-// (AwaitPages). But only for a moment: what is dropped next may be a page that
-// it has locked itself.
-//
 // When nothing is queued it does other things that need such a thread, a small
 // step at a time (fuse/pusher.h).
 //
@@ -34,7 +27,6 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
 #include "fuse/tree.h"
 
 namespace warmfs::fuse {
@@ -42,7 +34,6 @@ namespace warmfs::fuse {
 class Notifier {
  public:
   static constexpr size_t kRoom = 16384;
-  static constexpr absl::Duration kLongestWait = absl::Milliseconds(2);
 
   // How a notification is sent. Called on the notifier's thread.
   struct Kernel {
@@ -63,9 +54,6 @@ class Notifier {
   // The name, or the node's pages, are queued or being sent.
   bool Pending(NodeId dir, std::string_view name) const;
   bool PagesPending(NodeId node) const;
-  // Waits until they are not, or until the limit is over. A worker's is
-  // kLongestWait.
-  void AwaitPages(NodeId node, absl::Duration limit) const;
   // Calls this on the notifier's thread once all that was queued before is
   // sent.
   void After(std::function<void()> then);
@@ -89,10 +77,6 @@ class Notifier {
   };
 
   void Loop();
-  bool HasPages(NodeId node) const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
-    return queue_.pages.contains(node) ||
-           (sending_ != nullptr && sending_->pages.contains(node));
-  }
   bool HasWork() const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
     return stop_ || steps_ || queue_.size() > 0 || !queue_.then.empty();
   }

@@ -22,7 +22,6 @@ void Read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
   // What is read directly has no page to fill.
   const bool direct = (fi->flags & O_DIRECT) != 0;
   const absl::Time limit = absl::Now() + EarlyEnd::kPatience;
-  fs.AwaitDrop(ino);
   while (true) {
     absl::Status status = fs.Read(Host(), ino, offset, size, buffer);
     if (!status.ok()) return ReplyStatus(req, status);

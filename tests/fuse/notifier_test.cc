@@ -127,28 +127,6 @@ TEST_F(NotifierTest, WhatIsQueuedAlreadyIsNotQueuedAgain) {
   EXPECT_EQ(notifier_->sent(), 5u);
 }
 
-TEST_F(NotifierTest, AReadWaitsUntilAllPagesAreDropped) {
-  StartBlocked();
-  notifier_->AwaitPages(2, absl::InfiniteDuration());  // of another: at once
-  absl::Notification dropped;
-  std::thread reader([&] {
-    notifier_->AwaitPages(1, absl::InfiniteDuration());
-    dropped.Notify();
-  });
-  EXPECT_FALSE(dropped.WaitForNotificationWithTimeout(absl::Milliseconds(20)));
-  kernel_.Unblock();
-  reader.join();
-  EXPECT_FALSE(notifier_->PagesPending(1));
-}
-
-// The kernel waits for a page that the reader has locked.
-TEST_F(NotifierTest, AReadDoesNotWaitForEver) {
-  StartBlocked();
-  notifier_->AwaitPages(1, Notifier::kLongestWait);
-  EXPECT_TRUE(notifier_->PagesPending(1));
-  kernel_.Unblock();
-}
-
 // It is being sent, but has not arrived: the pages may have been filled since.
 TEST_F(NotifierTest, WhatIsBeingSentIsQueuedAgain) {
   StartBlocked();
