@@ -37,6 +37,7 @@ std::vector<Injection> Applier::Apply(uint64_t journal,
     const Subject first = LookUp(event);
     if (!quiet) Cross(first);
     const Decision decision = Decide(first.known, event);
+    WantDrop(first, decision);
     Take(first, decision, move, edit);
     TellKernel(first, decision);
     bool changes = decision.Changes() || event.kind == EventKind::kRevoked;
@@ -45,6 +46,7 @@ std::vector<Injection> Applier::Apply(uint64_t journal,
       const Subject second = LookUp(events[++i]);
       if (!quiet_there) Cross(second);
       const Decision arrival = Decide(second.known, events[i]);
+      WantDrop(second, arrival);
       Take(second, arrival, false, edit);
       TellKernel(second, arrival);
       changes = changes || arrival.Changes();
@@ -203,18 +205,23 @@ void Applier::Revoke(const Event& event, cache::Edit& edit) {
   // The kernel keeps nothing of it any longer than it would without a lease.
   const NodeId node = fs_.tree_.Find(event.dir);
   if (node == 0) return;
-  fs_.invalidations_.pages(node);
+  fs_.DropPages(node);
   fs_.cache_.VisitEntries(event.dir, [&](const cache::EntryView& entry) {
     fs_.invalidations_.entry(node, entry.name);
     return true;
   });
 }
 
+// Before anybody sees the new attributes; the kernel is told afterwards.
+void Applier::WantDrop(const Subject& s, const Decision& d) const {
+  if (d.drop_entry == Drop::kAttrAndPages) fs_.drops_.Want(s.entry_node);
+}
+
 void Applier::TellKernel(const Subject& s, const Decision& d) {
   const Invalidations& kernel = fs_.invalidations_;
   const auto drop = [&](NodeId node, Drop what) {
     if (node == 0 || what == Drop::kNothing) return;
-    what == Drop::kAttr ? kernel.attr(node) : kernel.pages(node);
+    what == Drop::kAttr ? kernel.attr(node) : fs_.DropPages(node);
   };
   drop(s.entry_node, d.drop_entry);
   if (d.drop_name) kernel.entry(s.dir_node, s.event->name);

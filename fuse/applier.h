@@ -75,6 +75,7 @@ class Applier {
   void Take(const Subject& s, const Decision& d, bool moves, cache::Edit& edit);
   void TakeName(const Subject& s, const Decision& d, bool moves,
                 cache::Edit& edit);
+  void WantDrop(const Subject& s, const Decision& d) const;
   void TellKernel(const Subject& s, const Decision& d);
   void Revoke(const Event& event, cache::Edit& edit);
   // What the name stood for just before the event.

@@ -51,7 +51,7 @@ absl::Status FileSystem::FinishNodeChange(const NodeView& node, Stamp begun,
   // kernel would take the new mtime in a reply and keep its old pages.
   const bool expected =
       tree_.EndChange(node.node, begun, &change, clock_.Now());
-  if (!expected) invalidations_.pages(node.node);
+  if (!expected) DropPages(node.node);
   cache::Edit edit;
   edit.PutAttr(change.after);
   cache_.Commit(std::move(edit));
@@ -228,7 +228,7 @@ void FileSystem::Place(const NodeView& dir, std::string_view name, Stamp begun,
   tree_.Move(attr.id, dir.node, name);
   const NodeId node = tree_.Find(attr.id);
   if (tree_.ChangedSince(node, begun)) return tree_.ExpireAttr(node);
-  tree_.Apply(attr, begun, clock_.Now());
+  tree_.ApplyOwn(attr, begun, clock_.Now());
   edit.PutAttr(attr);
 }
 

@@ -28,13 +28,13 @@ bool EarlyEnd::ShowAsItWas(std::string& out) const {
   }
   if (Is(was.size())) return false;
   out = std::move(was);
-  fs_.invalidations_.pages(node_);
+  fs_.DropPages(node_);
   return true;
 }
 
 void EarlyEnd::Accept(size_t got) const {
   fs_.tree_.NoteTold(node_, offset_ + got);
-  fs_.invalidations_.pages(node_);
+  fs_.DropPages(node_);
 }
 
 }  // namespace warmfs::fuse

@@ -44,6 +44,7 @@ class EarlyEnd {
   // False: the cache does not have it.
   bool ShowAsItWas(std::string& out) const;
   bool IsReadAhead() const { return size_ > kPageBytes; }
+  uint64_t last_page() const { return (offset_ + size_ - 1) / kPageBytes; }
   // The kernel makes the file as short as this answer.
   void Accept(size_t got) const;
 

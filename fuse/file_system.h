@@ -33,6 +33,7 @@
 #include "fuse/fetching.h"
 #include "fuse/file_system_options.h"
 #include "fuse/listing_diff.h"
+#include "fuse/page_drops.h"
 #include "fuse/prefetch.h"
 #include "fuse/scout.h"
 #include "fuse/single_flight.h"
@@ -122,6 +123,7 @@ class FileSystem {
 
   const FileSystemOptions& options() const { return options_; }
   const Tree& tree() const { return tree_; }
+  PageDrops& drops() { return drops_; }
   cache::Cache& cache() { return cache_; }
   const FileSystemCounters& counters() const { return counters_; }
 
@@ -159,6 +161,7 @@ class FileSystem {
   absl::StatusOr<NodeView> TakeAttr(NodeId node, const Attr& attr, Stamp asked,
                                     Instant at);
   void InvalidatePages(NodeId node, PageEffect effect);
+  void DropPages(NodeId node);
 
   // --- lookups (lookup.cc) ---
   absl::StatusOr<Entry> LookupInCache(const NodeView& dir,
@@ -225,6 +228,7 @@ class FileSystem {
   cache::Cache& cache_;
   const Clock& clock_;
   const Invalidations invalidations_;
+  PageDrops drops_;
   Tree tree_;
   Prefetch prefetch_;
   Scout scout_;

@@ -33,8 +33,6 @@ struct Invalidations {
   // being told, or the injector is at work there.
   std::function<bool(NodeId, std::string_view)> unsure =
       [](NodeId, std::string_view) { return false; };
-  // Whether pages of the node are still to be dropped.
-  std::function<bool(NodeId)> dropping = [](NodeId) { return false; };
   // After what was dropped before.
   std::function<void(std::vector<Injection>)> raise =
       [](std::vector<Injection>) {};

@@ -62,7 +62,12 @@ absl::Duration FileSystem::Remaining(Instant at) const {
 }
 
 void FileSystem::InvalidatePages(NodeId node, PageEffect effect) {
-  if (effect == PageEffect::kInvalidate) invalidations_.pages(node);
+  if (effect == PageEffect::kInvalidate) DropPages(node);
+}
+
+void FileSystem::DropPages(NodeId node) {
+  drops_.Want(node);
+  invalidations_.pages(node);
 }
 
 absl::Status FileSystem::CheckListing(rpc::Channel& host, NodeId dir) {
@@ -192,7 +197,7 @@ void FileSystem::TakePage(Listing& listing, ListReply& page) {
                      listing.asked, listing.at, invalidate);
   listing.entries += page.entries.size();
   // At once, not at the end, which a lost connection may keep from coming.
-  for (NodeId node : invalidate) invalidations_.pages(node);
+  for (NodeId node : invalidate) DropPages(node);
 }
 
 void FileSystem::FinishListing(Listing& listing, const Attr& dir) {

@@ -19,7 +19,8 @@ FileSystem::FileSystem(FileSystemOptions options, cache::Cache& cache,
       cache_(cache),
       clock_(clock),
       invalidations_(std::move(invalidations)),
-      tree_(root, /*kernel_asks=*/!options.leases),
+      tree_(root, /*kernel_asks=*/!options.leases,
+            [this](NodeId node) { drops_.Want(node); }),
       block_writer_(cache) {}
 
 FileSystem::~FileSystem() = default;
@@ -47,7 +48,7 @@ Entry FileSystem::MakeEntry(NodeId node, const Attr& attr, Instant fresh_at) {
   Entry entry{node, ToVm(attr), Remaining(fresh_at)};
   if (!attr.IsRegular()) return entry;
   const uint64_t told = tree_.told_bytes(node);
-  if (told < attr.size && invalidations_.dropping(node)) {
+  if (told < attr.size && drops_.Pending(node)) {
     entry.attr.size = told;
     entry.valid_for = absl::ZeroDuration();
   }

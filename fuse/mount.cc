@@ -80,8 +80,6 @@ absl::StatusOr<std::unique_ptr<Mount>> Mount::Start(MountOptions options) {
              return m->notifier_->Pending(dir, name) ||
                     m->session_->plans().Have(dir, name);
            },
-       .dropping =
-           [m](NodeId node) { return m->notifier_->PagesPending(node); },
        .raise =
            [m](std::vector<Injection> injections) {
              m->Raise(std::move(injections));

@@ -38,12 +38,6 @@ bool Notifier::Pending(NodeId dir, std::string_view name) const {
          (sending_ != nullptr && sending_->entries.contains(entry));
 }
 
-bool Notifier::PagesPending(NodeId node) const {
-  absl::MutexLock lock(&mu_);
-  return queue_.pages.contains(node) ||
-         (sending_ != nullptr && sending_->pages.contains(node));
-}
-
 void Notifier::After(std::function<void()> then) {
   absl::MutexLock lock(&mu_);
   queue_.then.push_back(std::move(then));

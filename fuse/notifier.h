@@ -51,9 +51,8 @@ class Notifier {
   void Pages(NodeId node);
   void Attr(NodeId node);
   void Entry(NodeId dir, std::string_view name);
-  // The name, or the node's pages, are queued or being sent.
+  // The name is queued or being sent.
   bool Pending(NodeId dir, std::string_view name) const;
-  bool PagesPending(NodeId node) const;
   // Calls this on the notifier's thread once all that was queued before is
   // sent.
   void After(std::function<void()> then);

@@ -213,7 +213,7 @@ class Session::Impl {
   }
 
   fuse_session* session() { return session_; }
-  const FileSystem& fs() const { return context_.fs; }
+  FileSystem& fs() { return context_.fs; }
   const RequestCounts& requests() const { return context_.requests; }
   InjectionPlans& plans() { return context_.plans; }
 
@@ -267,22 +267,35 @@ void Session::Unmount() { impl_->Unmount(); }
 // That reply is to a request that holds the directory's lock, as what is done
 // to a name of the directory does; so dropping the name waits for it, and then
 // the name is looked up anew.
-void Session::InvalidateNode(NodeId node, off_t from) {
-  if (fuse_lowlevel_notify_inval_inode(impl_->session(), node, from, 0) !=
+void Session::InvalidateNode(NodeId node, off_t from, off_t bytes) {
+  if (fuse_lowlevel_notify_inval_inode(impl_->session(), node, from, bytes) !=
       -ENOENT) {
     return;
   }
   const auto view = impl_->fs().tree().Look(node);
   if (!view || view->parent == 0) return;
   InvalidateEntry(view->parent, view->name);
-  fuse_lowlevel_notify_inval_inode(impl_->session(), node, from, 0);
+  fuse_lowlevel_notify_inval_inode(impl_->session(), node, from, bytes);
 }
 
-void Session::InvalidatePages(NodeId node) { InvalidateNode(node, 0); }
+void Session::InvalidatePages(NodeId node) {
+  FileSystem& fs = impl_->fs();
+  const auto view = fs.tree().Look(node);
+  // A listing is dropped as a whole.
+  uint64_t bytes = UINT64_MAX;
+  if (view && view->attr.IsRegular()) {
+    const uint64_t told = fs.tree().told_bytes(node);
+    bytes = view->attr.size;
+    if (told != Tree::kNotTold) bytes = std::max(bytes, told);
+  }
+  fs.drops().Carry(node, bytes, [&](uint64_t from, uint64_t length) {
+    InvalidateNode(node, static_cast<off_t>(from), static_cast<off_t>(length));
+  });
+}
 
 void Session::InvalidateAttr(NodeId node) {
   // A negative offset leaves the pages (fuse_reverse_inval_inode).
-  InvalidateNode(node, -1);
+  InvalidateNode(node, -1, 0);
 }
 
 void Session::InvalidateEntry(NodeId dir, const std::string& name) {

@@ -33,6 +33,7 @@ void Read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
     }
     absl::SleepFor(kPause);
   }
+  if (!direct) fs.drops().AwaitAbove(ino, early.last_page());
   fuse_reply_buf(req, buffer.data(), buffer.size());
 }
 

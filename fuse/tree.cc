@@ -1,12 +1,15 @@
 #include "fuse/tree.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "fuse/tree_nodes.h"
 
 namespace warmfs::fuse {
 
-Tree::Tree(const Attr& root, bool kernel_asks) : kernel_asks_(kernel_asks) {
+Tree::Tree(const Attr& root, bool kernel_asks,
+           std::function<void(NodeId)> stale)
+    : kernel_asks_(kernel_asks), stale_(std::move(stale)) {
   absl::MutexLock lock(&mu_);
   index_ = std::make_unique<Index>();
   Make(root).lookups = 1;  // the kernel never forgets the root
@@ -240,7 +243,19 @@ PageEffect Tree::Update(Node& n, const Attr& attr, Stamp asked, Instant at) {
 PageEffect Tree::Apply(const Attr& attr, Stamp asked, Instant at) {
   absl::MutexLock lock(&mu_);
   Node* n = GetById(attr.id);
-  return n == nullptr ? PageEffect::kNone : Update(*n, attr, asked, at);
+  return n == nullptr ? PageEffect::kNone : UpdateAndTell(*n, attr, asked, at);
+}
+
+void Tree::ApplyOwn(const Attr& attr, Stamp asked, Instant at) {
+  absl::MutexLock lock(&mu_);
+  if (Node* n = GetById(attr.id)) Update(*n, attr, asked, at);
+}
+
+PageEffect Tree::UpdateAndTell(Node& n, const Attr& attr, Stamp asked,
+                               Instant at) {
+  const PageEffect effect = Update(n, attr, asked, at);
+  if (effect == PageEffect::kInvalidate && n.attr.IsRegular()) stale_(n.id);
+  return effect;
 }
 
 PageEffect Tree::ConfirmListing(NodeId dir, const Attr& attr, Stamp asked,
@@ -269,7 +284,7 @@ void Tree::ApplyListing(NodeId dir, absl::Span<DirEntry> entries, Stamp asked,
         n->attr.version() != entry.attr.version()) {
       n->attr_uncertain = true;
     }
-    if (Update(*n, entry.attr, asked, at) == PageEffect::kInvalidate) {
+    if (UpdateAndTell(*n, entry.attr, asked, at) == PageEffect::kInvalidate) {
       invalidate.push_back(n->id);
     }
     entry.attr = n->attr;

@@ -109,7 +109,12 @@ class Tree {
   // kernel_asks: the kernel looks at attributes again after a while, and drops
   // by itself what they tell to be old. Otherwise it keeps what it has until it
   // is told.
-  explicit Tree(const Attr& root, bool kernel_asks = true);
+  // stale: a file is given attributes by which the kernel's pages of it are not
+  // right any more. Called under the tree's lock, so that nobody sees the one
+  // without the other.
+  explicit Tree(
+      const Attr& root, bool kernel_asks = true,
+      std::function<void(NodeId)> stale = [](NodeId) {});
   ~Tree();
 
   Stamp Now() const;
@@ -138,6 +143,8 @@ class Tree {
   // New attributes of an object, if it is known and the answer is not late.
   // Whether the kernel's pages are still right is for the caller to act on.
   PageEffect Apply(const Attr& attr, Stamp asked, Instant at);
+  // The same after a change of our own, of which the kernel knows.
+  void ApplyOwn(const Attr& attr, Stamp asked, Instant at);
   // The host confirmed the listing of `dir` as it was.
   PageEffect ConfirmListing(NodeId dir, const Attr& attr, Stamp asked,
                             Instant at, bool leased = false);
@@ -235,7 +242,12 @@ class Tree {
   NodeView ViewOf(const Node& node) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   Instant FreshAt(const Node& node) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
 
+  // Update, and `stale` of files.
+  PageEffect UpdateAndTell(Node& node, const Attr& attr, Stamp asked,
+                           Instant at) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
   const bool kernel_asks_;
+  const std::function<void(NodeId)> stale_;
   mutable absl::Mutex mu_;
   Stamp stamp_ ABSL_GUARDED_BY(mu_) = 1;
   Stamp forgotten_change_ ABSL_GUARDED_BY(mu_) = 0;

@@ -70,13 +70,13 @@ TEST_F(EarlyEndTest, WhatTheCacheDoesNotHaveIsNotShown) {
 TEST_F(EarlyEndTest, ThatAFileIsLongerIsToldOnceItsPagesAreDropped) {
   const NodeId f = Told(10);
   host_.Write("f", std::string(20, 'b'));
+  hold_drops_ = true;
   TakeIn();
-  dropping_ = {f};
   auto entry = fs_->GetAttr(*channel_, f);
   ASSERT_TRUE(entry.ok());
   EXPECT_EQ(entry->attr.size, 10u);
   EXPECT_EQ(entry->valid_for, absl::ZeroDuration()) << "it is asked again";
-  dropping_ = {};
+  CarryDrop(f);
   entry = fs_->GetAttr(*channel_, f);
   ASSERT_TRUE(entry.ok());
   EXPECT_EQ(entry->attr.size, 20u);
@@ -86,8 +86,8 @@ TEST_F(EarlyEndTest, ThatAFileIsLongerIsToldOnceItsPagesAreDropped) {
 TEST_F(EarlyEndTest, ThatAFileIsShorterIsToldAtOnce) {
   const NodeId f = Told(20);
   host_.Write("f", std::string(10, 'b'));
+  hold_drops_ = true;
   TakeIn();
-  dropping_ = {f};
   EXPECT_EQ(GetAttr(f).size, 10u);
 }
 

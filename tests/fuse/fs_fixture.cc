@@ -29,11 +29,24 @@ void FileSystemTest::Connect(const std::string& endpoint,
   ASSERT_TRUE(opened.ok()) << opened;
 }
 
+void FileSystemTest::CarryDrop(NodeId node) {
+  fs_->drops().Carry(node, UINT64_MAX, [](uint64_t, uint64_t) {});
+}
+
+// READs would wait for a drop that nobody carries out.
+void FileSystemTest::TearDown() {
+  if (fs_ == nullptr || hold_drops_) return;
+  fs_->tree().ForEach([this](const NodeView& file) {
+    EXPECT_FALSE(fs_->drops().Pending(file.node)) << file.ref.path;
+  });
+}
+
 Invalidations FileSystemTest::Recorder() {
   return {.pages =
               [this](NodeId node) {
                 absl::MutexLock lock(&mu_);
                 pages_.push_back(node);
+                if (!hold_drops_) CarryDrop(node);
               },
           .attr =
               [this](NodeId node) {
@@ -49,7 +62,6 @@ Invalidations FileSystemTest::Recorder() {
               [this](NodeId dir, std::string_view name) {
                 return unsure_.contains({dir, std::string(name)});
               },
-          .dropping = [this](NodeId node) { return dropping_.contains(node); },
           .raise =
               [this](std::vector<Injection> injections) {
                 absl::MutexLock lock(&mu_);

@@ -30,6 +30,7 @@ inline constexpr absl::Duration kTtl = absl::Seconds(1);
 class FileSystemTest : public testing::Test {
  protected:
   FileSystemTest();
+  void TearDown() override;
 
   // Anew, with an empty tree and the cache in this directory (empty: memory).
   void Mount(const std::string& cache_directory, FileSystemOptions options);
@@ -71,7 +72,9 @@ class FileSystemTest : public testing::Test {
   std::unique_ptr<FileSystem> fs_;
   // At which names the kernel may have something outdated.
   std::set<std::pair<NodeId, std::string>> unsure_;
-  std::set<NodeId> dropping_;  // whose pages it is still to drop
+  // It takes its time to drop pages, until CarryDrop.
+  bool hold_drops_ = false;
+  void CarryDrop(NodeId node);
 
  private:
   Invalidations Recorder();

@@ -397,5 +397,31 @@ TEST_F(TreeTest, ADirectoryThatHasChangedIsListedAgain) {
   EXPECT_EQ(tree_.Look(d)->listing_at, 0);
 }
 
+// --- what the kernel's pages are ---
+
+// In the same step: whoever sees the new attributes is to see that, too.
+TEST(StaleTest, AnotherVersionThanTheKernelsIsToldOf) {
+  std::vector<NodeId> stale;
+  Tree tree(kRootAttr, /*kernel_asks=*/false,
+            [&](NodeId node) { stale.push_back(node); });
+  Attr attr = FileAttr(2);
+  const NodeId file = tree.Bind(kRootNode, "f", attr, 1).node;
+  EXPECT_EQ(tree.Apply(attr, tree.Now(), 2), PageEffect::kNone);
+  EXPECT_TRUE(stale.empty());
+  ++attr.mtime.sec;
+  EXPECT_EQ(tree.Apply(attr, tree.Now(), 3), PageEffect::kInvalidate);
+  EXPECT_EQ(stale, std::vector<NodeId>{file});
+  ++attr.mtime.sec;
+  std::vector<DirEntry> listing = {{.name = "f", .attr = attr}};
+  std::vector<NodeId> invalidate;
+  tree.ApplyListing(kRootNode, absl::MakeSpan(listing), tree.Now(), 4,
+                    invalidate);
+  EXPECT_EQ(stale, (std::vector<NodeId>{file, file}));
+  ++attr.mtime.sec;
+  tree.ApplyOwn(attr, tree.Now(), 5);
+  EXPECT_EQ(tree.Look(file)->attr, attr);
+  EXPECT_EQ(stale.size(), 2u) << "of its own work the kernel knows";
+}
+
 }  // namespace
 }  // namespace warmfs::fuse

@@ -88,6 +88,7 @@ TEST_F(BoundsTest, CursorsOfOneConnectionAreBounded) {
   for (int i = 0; i < 50; ++i) {
     EXPECT_EQ(export_->List(client_, cursors_, {ref, {}}).error, 0);
   }
+  LetGoOfRecentFiles();
   EXPECT_EQ(OpenDescriptors() - before, Cursors::kMaxOpen);
   FdBudget none(0);
   Cursors poor(none);
@@ -113,6 +114,7 @@ TEST_F(BoundsTest, OperationsLeaveNoDescriptorsBehind) {
     EXPECT_EQ(Remove("d", "n").error, 0);
     EXPECT_EQ(export_->GetAttr(client_, {"d/f", {1, 1}}).error, ESTALE);
   }
+  LetGoOfRecentFiles();
   EXPECT_EQ(OpenDescriptors(), before);
 }
 

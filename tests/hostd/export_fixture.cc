@@ -11,6 +11,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "absl/time/clock.h"
 #include "hostd/limits.h"
 
 namespace warmfs::hostd {
@@ -25,6 +26,12 @@ ExportTest::ExportTest() {
   mkdir(root_.c_str(), 0755);
   mkdir(outside_.c_str(), 0755);
   export_ = Open(false);
+}
+
+void ExportTest::LetGoOfRecentFiles() const {
+  const absl::Time now = absl::Now();
+  export_->Sweep(now + RecentFiles::kTerm);
+  export_->Sweep(now + 2 * RecentFiles::kTerm);
 }
 
 std::unique_ptr<Export> ExportTest::Open(bool read_only) const {

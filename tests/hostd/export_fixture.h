@@ -51,6 +51,9 @@ class ExportTest : public testing::Test {
   RemoveReply Remove(std::string_view dir, std::string_view name,
                      bool keep = false);
 
+  // What is held of files that may be read next (recent_files.h) is let go.
+  void LetGoOfRecentFiles() const;
+
   // The same directory, exported again.
   std::unique_ptr<Export> Open(bool read_only) const;
 
