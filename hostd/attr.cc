@@ -1,5 +1,7 @@
 #include "hostd/attr.h"
 
+#include <utility>
+
 #include "hostd/resolve.h"
 
 namespace warmfs::hostd {
@@ -27,11 +29,13 @@ int AttrReader::Read(int fd, Attr* out) const {
   return 0;
 }
 
-int AttrReader::ReadEntry(int dir, const std::string& name, Attr* out) const {
+int AttrReader::ReadEntry(int dir, const std::string& name, Attr* out,
+                          UniqueFd* pin) const {
   UniqueFd entry;
   if (const int error = OpenChild(dir, name, &entry)) return error;
   if (const int error = ReadReal(entry.get(), out)) return error;
   overlay_.ApplyToEntry(dir, name, out);
+  if (pin != nullptr) *pin = std::move(entry);
   return 0;
 }
 

@@ -20,6 +20,7 @@
 
 #include "hostd/overlay.h"
 #include "schema/types.h"
+#include "schema/unique_fd.h"
 
 namespace warmfs::hostd {
 
@@ -34,8 +35,10 @@ class AttrReader {
   int Read(int fd, Attr* out) const;
   // The same without the overlay: what the host itself says.
   int ReadReal(int fd, Attr* out) const;
-  // Of a directory's entry, a symbolic link as itself.
-  int ReadEntry(int dir, const std::string& name, Attr* out) const;
+  // Of a directory's entry, a symbolic link as itself. `pin`: what they were
+  // read by.
+  int ReadEntry(int dir, const std::string& name, Attr* out,
+                UniqueFd* pin = nullptr) const;
 
   const Overlay& overlay() const { return overlay_; }
 

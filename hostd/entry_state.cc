@@ -11,12 +11,12 @@ constexpr int kLookAttempts = 2;
 }  // namespace
 
 EntryState LookAtEntry(const AttrReader& attrs, int dir_fd, const Place& place,
-                       CoverEntry cover, bool* uncovered) {
+                       CoverEntry cover, bool* uncovered, UniqueFd* pin) {
   const std::string& name = place.second;
   // A link that is replaced between the two calls is looked at once more.
   for (int i = 0; i < kLookAttempts; ++i) {
     EntryState state;
-    const int error = attrs.ReadEntry(dir_fd, name, &state.attr);
+    const int error = attrs.ReadEntry(dir_fd, name, &state.attr, pin);
     // A directory that may not be searched any more tells nothing true.
     if (error != 0 && error != kENOENT) *uncovered = true;
     if (error != 0) return {};

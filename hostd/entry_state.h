@@ -21,9 +21,11 @@ using CoverEntry =
     absl::FunctionRef<Covered(int dir_fd, const Place& place, Attr* attr)>;
 
 // Looks at the entry, and has it covered. `*uncovered` is set if that was
-// refused, or if what is there could not be told; otherwise it is left.
+// refused, or if what is there could not be told; otherwise it is left. `pin`:
+// what was looked at.
 EntryState LookAtEntry(const AttrReader& attrs, int dir_fd, const Place& place,
-                       CoverEntry cover, bool* uncovered);
+                       CoverEntry cover, bool* uncovered,
+                       UniqueFd* pin = nullptr);
 
 }  // namespace warmfs::hostd
 

@@ -40,7 +40,8 @@ int Listing::Restart() {
 
 int Listing::ReadAttr(DirEntry* entry) {
   const int dir = reader_.fd();
-  const int error = tree_.attrs().ReadEntry(dir, entry->name, &entry->attr);
+  const int error =
+      tree_.attrs().ReadEntry(dir, entry->name, &entry->attr, &pin_);
   if (error != 0 || watcher_ == nullptr) return error;
   switch (watcher_->Cover(dir, {dir_.id, entry->name}, &entry->attr)) {
     case Covered::kGone:
@@ -85,14 +86,12 @@ int Listing::ReadPage(ListReply* reply) {
   while (reply->entries.size() < kMaxListEntries && bytes < kMaxPageBytes) {
     DirEntry entry;
     if (const int error = Next(&entry)) return error;
+    UniqueFd pin = std::move(pin_);
     if (entry.name.empty()) return Finish(reply);
     bytes += entry.name.size() + entry.target.size();
     if (hot < kMostHot && IsHot(entry.attr)) {
       ++hot;
-      Node file;
-      if (tree_.FindEntry(reader_.fd(), entry.name, &file) == 0) {
-        tree_.Expect(std::move(file));
-      }
+      tree_.Expect({std::move(pin), entry.attr});
     }
     reply->entries.push_back(std::move(entry));
   }

@@ -59,6 +59,7 @@ class Listing {
   Watcher* const watcher_;
   Attr dir_;  // before the first entry was read
   DirReader reader_;
+  UniqueFd pin_;  // of the entry that was read last
   Digest digest_;
   bool racy_ = false;
   bool incomplete_ = false;

@@ -35,7 +35,9 @@ int Tree::FindToRead(const ClientState& client, const NodeRef& ref,
   UniqueFd recent = recent_.Find(ref.id);
   if (!recent) return error;
   out->fd = std::move(recent);
-  return attrs_.Read(out->fd.get(), &out->attr);
+  if (const int failed = attrs_.Read(out->fd.get(), &out->attr)) return failed;
+  // It may have been another by the time that its attributes were taken.
+  return out->attr.id == ref.id ? 0 : error;
 }
 
 void Tree::Expect(Node node) const {

@@ -133,7 +133,7 @@ void EventMaker::Named(const Watch& watch, const RawEvent& raw,
   // Before the name: a directory that is newer than a client knows proves that
   // what is told of the name is.
   event.dir_attr = LookAtDirectory(watch);
-  const EntryState& state = Look(watch, raw.name);
+  const EntryState& state = Look(watch, raw.name, kind);
   event.kind = kind;
   event.directory = (raw.mask & IN_ISDIR) != 0;
   event.cookie = raw.cookie;
@@ -142,12 +142,6 @@ void EventMaker::Named(const Watch& watch, const RawEvent& raw,
   event.entry = state.attr;
   event.target = state.target;
   if (event.directory) Left(former, event);
-  // A save by replacing the file may be followed by another at once.
-  Node saved;
-  if (kind == EventKind::kMovedTo && event.entry.IsRegular() &&
-      tree_.FindEntry(watch.fd(), raw.name, &saved) == 0) {
-    tree_.Expect(std::move(saved));
-  }
   if (event.entry.nlink > 1 && watches_.TellsItself(event.entry.id, raw.end)) {
     told_.push_back({event.entry.id, kind});
     if (told_.size() > kToldByName) told_.pop_front();
@@ -237,15 +231,21 @@ void EventMaker::Overflow() {
   out_.NewEpoch();
 }
 
-const EntryState& EventMaker::Look(const Watch& watch,
-                                   const std::string& name) {
+const EntryState& EventMaker::Look(const Watch& watch, const std::string& name,
+                                   EventKind kind) {
   const auto [it, is_new] = states_.try_emplace({watch.number, name});
   if (is_new) {
     const auto cover = [this](int dir_fd, const Place& place, Attr* attr) {
       return watches_.Cover(dir_fd, place, attr);
     };
+    UniqueFd pin;
     it->second = LookAtEntry(tree_.attrs(), watch.fd(), {watch.id, name}, cover,
-                             &uncovered_);
+                             &uncovered_, &pin);
+    // What has just been made is not replaced as a rule, and there may be a lot
+    // of it.
+    if (kind != EventKind::kCreated) {
+      tree_.Expect({std::move(pin), it->second.attr});
+    }
   }
   return it->second;
 }

@@ -59,7 +59,9 @@ class EventMaker {
   // The directory `child` has left its name: its watch may have to end.
   void Left(const FileId& child, const Event& event);
 
-  const EntryState& Look(const Watch& watch, const std::string& name);
+  // The first event of a batch about the name is of that kind.
+  const EntryState& Look(const Watch& watch, const std::string& name,
+                         EventKind kind);
   const Attr& LookAtDirectory(const Watch& watch);
   bool ParentTells(const Watch& watch) const;
   // Has an event by name just told the same of a file with its own watch?

@@ -22,6 +22,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <optional>
 #include <random>
 #include <thread>
 
@@ -133,9 +134,11 @@ class Reader {
     if (held_ >= 0) close(held_);
   }
 
-  std::string Pass() const {
+  // Nothing if a mapped file was shorter than fstat had said: the kernel shows
+  // a program a size that it has not taken in itself (docs/consistency.md).
+  std::optional<std::string> Pass() const {
     const int fd = held_ >= 0 ? held_ : Open();
-    std::string all = way_ == Way::kMapped ? Map(fd) : Read(fd);
+    auto all = way_ == Way::kMapped ? Map(fd) : Read(fd);
     if (fd != held_) close(fd);
     return all;
   }
@@ -146,7 +149,7 @@ class Reader {
     EXPECT_GE(fd, 0) << strerror(errno);
     return fd;
   }
-  static std::string Read(int fd) {
+  static std::optional<std::string> Read(int fd) {
     std::string all;
     char piece[100'000];
     ssize_t n = 0;
@@ -157,18 +160,24 @@ class Reader {
     EXPECT_EQ(n, 0) << strerror(errno);
     return all;
   }
-  static std::string Map(int fd) {
+  static std::optional<std::string> Map(int fd) {
     struct stat st {};
     EXPECT_EQ(fstat(fd, &st), 0);
-    if (st.st_size == 0) return {};
+    if (st.st_size == 0) return "";
     const auto size = static_cast<size_t>(st.st_size);
     void* map = mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
     if (map == MAP_FAILED) {
       ADD_FAILURE() << strerror(errno);
-      return {};
+      return "";
     }
-    std::string all(static_cast<const char*>(map), size);
+    // By a system call, which comes back where the program would get SIGBUS.
+    const int copy = memfd_create("copy", MFD_CLOEXEC);
+    const ssize_t n = write(copy, map, size);
     munmap(map, size);
+    std::string all(size, '\0');
+    const ssize_t got = pread(copy, all.data(), size, 0);
+    close(copy);
+    if (n != st.st_size || got != n) return std::nullopt;
     return all;
   }
 
@@ -245,15 +254,19 @@ TEST_P(TornReadTest, NothingIsReadThatALocalReaderCouldNotRead) {
   if (c.mounted) Mount();
   const std::string root = c.mounted ? Mnt() : Host();
   std::atomic<bool> stop = false;
-  std::atomic<int> passes = 0;
+  std::atomic<int> passes = 0, cut_short = 0;
   std::vector<std::thread> readers;
   for (int r = 0; r < 2; ++r) {
     readers.emplace_back([&] {
       const Reader reader(root + "/f", c.way);
       Judge judge(c.rewrite, c.lines, !c.mounted || c.lines == kFew);
       while (!stop && !HasFailure()) {
-        const std::string all = reader.Pass();
-        ASSERT_EQ(judge.Look(all, writer.begun()), "") << "pass " << passes;
+        const auto all = reader.Pass();
+        if (!all) {
+          ++cut_short;
+          continue;
+        }
+        ASSERT_EQ(judge.Look(*all, writer.begun()), "") << "pass " << passes;
         ++passes;
       }
     });
@@ -265,7 +278,12 @@ TEST_P(TornReadTest, NothingIsReadThatALocalReaderCouldNotRead) {
   }
   stop = true;
   for (std::thread& reader : readers) reader.join();
-  EXPECT_GT(passes, 0);
+  EXPECT_GT(passes, cut_short);
+  const bool grows_mapped =
+      c.mounted && c.rewrite == Rewrite::kAppend && c.way == Way::kMapped;
+  if (!grows_mapped) {
+    EXPECT_EQ(cut_short, 0);
+  }
   if (!c.mounted) return;
   ASSERT_EQ(Execute({Program("warmfs"), "sync", Mnt()}).code, 0);
   EXPECT_EQ(ReadFile(Mnt("f")), ReadFile(Host("f")));
