@@ -151,11 +151,12 @@ void FileSystem::WantAhead(const NodeView& file, int most,
     return !cache_.HoldsContent(id);
   };
   for (Upcoming& next : Following(file, most, lacks)) {
-    NodeView view;
-    view.node = tree_.Find(next.attr.id);
-    view.attr = next.attr;
-    view.ref = std::move(next.ref);
-    wanted.push_back(Want(view, 0, (next.attr.size - 1) / kBlockBytes));
+    Wanted& file = wanted.emplace_back();
+    file.file.node = tree_.Find(next.attr.id);
+    file.file.attr = next.attr;
+    file.file.ref = file.spec.node = std::move(next.ref);
+    file.spec.block_count =
+        static_cast<uint32_t>((next.attr.size - 1) / kBlockBytes + 1);
   }
 }
 

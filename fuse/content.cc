@@ -250,16 +250,16 @@ void FileSystem::Store(const std::vector<std::pair<Attr, Blocks>>& files) {
   for (const auto& [attr, blocks] : files) {
     if (blocks.empty()) continue;
     const uint64_t first = blocks.begin()->first;
+    for (const auto& [index, bytes] : blocks) {
+      recent_blocks_.Put(index, {attr.version(), attr.racy, bytes});
+    }
     if (attr.size <= Prefetch::kWholeBytes) {
       auto& file = small.emplace_back(cache::FileBlocks{attr, first, {}});
       for (const auto& [index, bytes] : blocks) file.blocks.push_back(*bytes);
       continue;
     }
     std::vector<BlockBytes> window;
-    for (const auto& [index, bytes] : blocks) {
-      recent_blocks_.Put(index, {attr.version(), attr.racy, bytes});
-      window.push_back(bytes);
-    }
+    for (const auto& [index, bytes] : blocks) window.push_back(bytes);
     block_writer_.Add(attr, first, std::move(window));
   }
   cache_.PutBlocks(small);

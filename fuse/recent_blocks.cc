@@ -3,41 +3,50 @@
 namespace warmfs::fuse {
 
 void RecentBlocks::Put(uint64_t index, Block block) {
-  const Key key(block.version.id, index);
+  const FileId id = block.version.id;
   absl::MutexLock lock(&mu_);
-  Block& held = blocks_[key];
-  if (held.bytes == nullptr) {
-    order_.push_back(key);
+  Held& held = files_[id][index];
+  if (held.number == 0) {
+    held.number = ++last_number_;
+    order_.push_back({id, index, held.number});
   } else {
-    bytes_ -= held.bytes->size();
+    bytes_ -= held.block.bytes->size();
   }
   bytes_ += block.bytes->size();
-  held = std::move(block);
-  while (bytes_ > kMostBytes) {
-    const auto oldest = blocks_.find(order_.front());
-    order_.pop_front();
-    bytes_ -= oldest->second.bytes->size();
-    blocks_.erase(oldest);
-  }
+  held.block = std::move(block);
+  while (bytes_ > kMostBytes || order_.size() > kMostBlocks) DropOldest();
+}
+
+void RecentBlocks::DropOldest() {
+  const Place place = order_.front();
+  order_.pop_front();
+  const auto file = files_.find(place.file);
+  if (file == files_.end()) return;
+  const auto it = file->second.find(place.index);
+  if (it == file->second.end() || it->second.number != place.number) return;
+  bytes_ -= it->second.block.bytes->size();
+  file->second.erase(it);
+  if (file->second.empty()) files_.erase(file);
 }
 
 void RecentBlocks::Drop(const FileId& file) {
   absl::MutexLock lock(&mu_);
-  std::erase_if(order_, [&](const Key& key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    if (key.first != file) return false;
-    const auto it = blocks_.find(key);
-    bytes_ -= it->second.bytes->size();
-    blocks_.erase(it);
-    return true;
-  });
+  const auto it = files_.find(file);
+  if (it == files_.end()) return;
+  for (const auto& [index, held] : it->second) {
+    bytes_ -= held.block.bytes->size();
+  }
+  files_.erase(it);
 }
 
 std::optional<RecentBlocks::Block> RecentBlocks::Get(const FileId& file,
                                                      uint64_t index) const {
   absl::MutexLock lock(&mu_);
-  const auto it = blocks_.find(Key(file, index));
-  if (it == blocks_.end()) return std::nullopt;
-  return it->second;
+  const auto blocks = files_.find(file);
+  if (blocks == files_.end()) return std::nullopt;
+  const auto it = blocks->second.find(index);
+  if (it == blocks->second.end()) return std::nullopt;
+  return it->second.block;
 }
 
 }  // namespace warmfs::fuse

@@ -1,4 +1,4 @@
-// Blocks of large files between the host's answer and the database.
+// Blocks between the host's answer and the database.
 
 #include "fuse/recent_blocks.h"
 
@@ -61,6 +61,26 @@ TEST(RecentBlocksTest, WhatIsDroppedIsGoneAndLeavesRoom) {
   for (uint64_t i = 0; i + 1 < kMost; ++i) recent.Put(i, BlockOf('y'));
   EXPECT_TRUE(recent.Get(other, 0));
   EXPECT_TRUE(recent.Get(kFile, 0));
+}
+
+TEST(RecentBlocksTest, SmallBlocksAreBoundedByTheirNumber) {
+  RecentBlocks recent;
+  const auto put = [&](uint64_t file) {
+    recent.Put(0, {{.id = {file, file}},
+                   false,
+                   std::make_shared<const std::string>("small")});
+  };
+  for (uint64_t i = 0; i <= RecentBlocks::kMostBlocks; ++i) put(i);
+  EXPECT_FALSE(recent.Get({0, 0}, 0));
+  EXPECT_TRUE(recent.Get({1, 1}, 0));
+  // Dropped and put anew, it is the newest.
+  recent.Drop({1, 1});
+  put(1);
+  for (uint64_t i = 0; i + 1 < RecentBlocks::kMostBlocks; ++i) {
+    put(10'000 + i);
+  }
+  EXPECT_TRUE(recent.Get({1, 1}, 0));
+  EXPECT_FALSE(recent.Get({2, 2}, 0));
 }
 
 TEST(BlockWriterTest, WhatIsDroppedIsNotInTheCacheWhenItHasEnded) {
