@@ -28,13 +28,14 @@ bool EarlyEnd::ShowAsItWas(std::string& out) const {
   }
   if (Is(was.size())) return false;
   out = std::move(was);
-  fs_.DropPages(node_);
+  DropAgain();
   return true;
 }
 
 void EarlyEnd::Accept(size_t got) const {
   fs_.tree_.NoteTold(node_, offset_ + got);
-  fs_.DropPages(node_);
 }
+
+void EarlyEnd::DropAgain() const { fs_.DropPages(node_); }
 
 }  // namespace warmfs::fuse

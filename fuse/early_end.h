@@ -47,6 +47,8 @@ class EarlyEnd {
   uint64_t last_page() const { return (offset_ + size_ - 1) / kPageBytes; }
   // The kernel makes the file as short as this answer.
   void Accept(size_t got) const;
+  // Of what has been shown.
+  void DropAgain() const;
 
  private:
   FileSystem& fs_;

@@ -22,19 +22,22 @@ void Read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
   // What is read directly has no page to fill.
   const bool direct = (fi->flags & O_DIRECT) != 0;
   const absl::Time limit = absl::Now() + EarlyEnd::kPatience;
+  bool shorter = false;
   while (true) {
     absl::Status status = fs.Read(Host(), ino, offset, size, buffer);
     if (!status.ok()) return ReplyStatus(req, status);
     if (direct || !early.Is(buffer.size()) || early.ShowAsItWas(buffer)) break;
     if (early.IsReadAhead()) return (void)fuse_reply_err(req, EINTR);
-    if (absl::Now() > limit) {
-      early.Accept(buffer.size());
-      break;
-    }
+    shorter = absl::Now() > limit;
+    if (shorter) break;
     absl::SleepFor(kPause);
   }
-  if (!direct) fs.drops().AwaitAbove(ino, early.last_page());
+  // The kernel makes the file as short as this answer, but only if it is told
+  // to drop nothing before.
+  if (shorter) early.Accept(buffer.size());
+  if (!shorter && !direct) fs.drops().AwaitAbove(ino, early.last_page());
   fuse_reply_buf(req, buffer.data(), buffer.size());
+  if (shorter) early.DropAgain();
 }
 
 void Write(fuse_req_t req, fuse_ino_t ino, const char* data, size_t size,
