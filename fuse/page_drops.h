@@ -65,9 +65,9 @@ class PageDrops {
   // Drops are numbered in the order in which they are wanted. One does for all
   // that were wanted when it began. No state: none is pending.
   struct State {
-    uint64_t wanted = 0;     // the latest
-    uint64_t done = 0;       // the latest
-    uint64_t under_way = 0;  // if `page` is somewhere
+    uint64_t wanted = 0;       // the latest
+    uint64_t done = 0;         // the latest
+    uint64_t under_way = 0;    // if `page` is somewhere
     uint64_t page = kNowhere;  // all beyond it is dropped
   };
 

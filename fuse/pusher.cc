@@ -51,9 +51,8 @@ void Pusher::Plan(const Ahead& ahead) {
   };
   const auto files = fs_.Following(*file, ahead.files, lacks);
   absl::MutexLock lock(&mu_);
-  skipped_ = files.size() < kWorthIt
-                 ? std::clamp(2 * skipped_, 1, kMostSkipped)
-                 : 0;
+  skipped_ =
+      files.size() < kWorthIt ? std::clamp(2 * skipped_, 1, kMostSkipped) : 0;
   to_skip_ = skipped_;
   batch_.clear();
   // All but the last.

@@ -179,8 +179,9 @@ class ExportServer final : public wire::Export::Server {
   // JournalPos), and before a directory is watched (watcher.h).
   template <typename Request, typename Context, typename Do>
   kj::Promise<void> Serve(Context context, Do act) {
-    const JournalPos pos =
-        export_.info().journal ? export_.head() : NoJournal(connection_.service);
+    const JournalPos pos = export_.info().journal
+                               ? export_.head()
+                               : NoJournal(connection_.service);
     return Answer<Request>(context, [&](auto& request) {
       auto reply = act(request);
       reply.pos = pos;
@@ -219,7 +220,8 @@ class SessionServer final : public wire::Session::Server {
       if (exported->info().name != name) continue;
       results.initStatus();
       Encode(exported->info(), results.initInfo());
-      results.setExport(kj::heap<ExportServer>(connection_, *exported, client_));
+      results.setExport(
+          kj::heap<ExportServer>(connection_, *exported, client_));
       return kj::READY_NOW;
     }
     SetStatus(results.initStatus(), kENOENT, Unknown(name));
