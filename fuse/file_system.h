@@ -166,7 +166,6 @@ class FileSystem {
   // --- lookups (lookup.cc) ---
   absl::StatusOr<Entry> LookupInCache(const NodeView& dir,
                                       std::string_view name, bool& unknown);
-  // Its attributes are.
   bool InDoubt(const absl::StatusOr<Entry>& entry) const;
   absl::StatusOr<Entry> LookupOnHost(rpc::Channel& host, const NodeView& dir,
                                      std::string_view name);
@@ -240,12 +239,9 @@ class FileSystem {
   // How often it was turned to, or away from; how far it is taken in.
   uint64_t journal_turns_ ABSL_GUARDED_BY(apply_mu_) = 0;
   uint64_t taken_in_ ABSL_GUARDED_BY(apply_mu_) = 0;
-  // Questions under way, asked once for all who want the answer.
-  SingleFlight listings_;
-  SingleFlight fetches_;
+  SingleFlight listings_, fetches_;  // questions under way, asked once for all
   absl::Mutex orphans_mu_;
   std::vector<FileId> forgotten_orphans_ ABSL_GUARDED_BY(orphans_mu_);
-
   FileSystemCounters counters_;
 };
 

@@ -35,7 +35,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "fuse/tree.h"
+#include "fuse/node_view.h"
 
 namespace warmfs::fuse {
 
