@@ -31,8 +31,8 @@ bool Pusher::Step() {
   {
     absl::MutexLock lock(&mu_);
     if (queue_.empty()) return false;
-    ahead = queue_.front();
-    queue_.pop_front();
+    ahead = queue_.back();  // the others have read on since
+    queue_.clear();
     // Added before the batch was planned.
     if (batch_.contains(ahead.file)) return true;
   }
@@ -41,8 +41,8 @@ bool Pusher::Step() {
 }
 
 void Pusher::Plan(const Ahead& ahead) {
-  // Fewer than that are those that the reader comes to just now.
-  constexpr size_t kWorthIt = 4;
+  // Of one alone nothing is pushed; it is what the reader comes to just now.
+  constexpr size_t kWorthIt = 2;
   const auto file = fs_.tree_.Look(ahead.file);
   if (!file) return;
   const auto lacks = [this](const FileId& id) {
