@@ -267,15 +267,15 @@ void Session::Unmount() { impl_->Unmount(); }
 // That reply is to a request that holds the directory's lock, as what is done
 // to a name of the directory does; so dropping the name waits for it, and then
 // the name is looked up anew.
-void Session::InvalidateNode(NodeId node, off_t from, off_t bytes) {
-  if (fuse_lowlevel_notify_inval_inode(impl_->session(), node, from, bytes) !=
+void Session::InvalidateNode(NodeId node, off_t from) {
+  if (fuse_lowlevel_notify_inval_inode(impl_->session(), node, from, 0) !=
       -ENOENT) {
     return;
   }
   const auto view = impl_->fs().tree().Look(node);
   if (!view || view->parent == 0) return;
   InvalidateEntry(view->parent, view->name);
-  fuse_lowlevel_notify_inval_inode(impl_->session(), node, from, bytes);
+  fuse_lowlevel_notify_inval_inode(impl_->session(), node, from, 0);
 }
 
 void Session::InvalidatePages(NodeId node) {
@@ -289,13 +289,17 @@ void Session::InvalidatePages(NodeId node) {
     if (told != Tree::kNotTold) bytes = std::max(bytes, told);
   }
   fs.drops().Carry(node, bytes, [&](uint64_t from, uint64_t length) {
-    InvalidateNode(node, static_cast<off_t>(from), static_cast<off_t>(length));
+    // The first call finds out whether the kernel knows the inode.
+    const auto offset = static_cast<off_t>(from);
+    if (length == 0) return InvalidateNode(node, offset);
+    fuse_lowlevel_notify_inval_inode(impl_->session(), node, offset,
+                                     static_cast<off_t>(length));
   });
 }
 
 void Session::InvalidateAttr(NodeId node) {
   // A negative offset leaves the pages (fuse_reverse_inval_inode).
-  InvalidateNode(node, -1, 0);
+  InvalidateNode(node, -1);
 }
 
 void Session::InvalidateEntry(NodeId dir, const std::string& name) {

@@ -56,7 +56,7 @@ class Session {
  private:
   class Impl;
 
-  void InvalidateNode(NodeId node, off_t from, off_t bytes);
+  void InvalidateNode(NodeId node, off_t from);
 
   std::unique_ptr<Impl> impl_;
 };
