@@ -17,7 +17,7 @@ bool Pusher::Add(const Ahead& ahead) {
     --to_skip_;
     return false;
   }
-  if (queue_.size() < kMaxQueue) queue_.push_back(ahead);
+  reader_ = ahead;  // those before it have read on since
   return true;
 }
 
@@ -30,9 +30,8 @@ bool Pusher::Step() {
   Ahead ahead;
   {
     absl::MutexLock lock(&mu_);
-    if (queue_.empty()) return false;
-    ahead = queue_.back();  // the others have read on since
-    queue_.clear();
+    if (!reader_) return false;
+    ahead = *std::exchange(reader_, std::nullopt);
     // Added before the batch was planned.
     if (batch_.contains(ahead.file)) return true;
   }

@@ -21,8 +21,8 @@
 // and the pages are dropped again (docs/consistency.md). That thread may wait
 // for a page that a request has locked, which no worker may.
 //
-// Add is thread-safe; Step belongs to one thread. Bounded: what does not fit
-// into the queue is forgotten, and costs requests.
+// Add is thread-safe; Step belongs to one thread. Of readers that wait to be
+// planned for only the latest is remembered.
 
 #ifndef WARMFS_FUSE_PUSHER_H_
 #define WARMFS_FUSE_PUSHER_H_
@@ -31,6 +31,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <optional>
 #include <string_view>
 
 #include "absl/base/thread_annotations.h"
@@ -42,7 +43,6 @@ namespace warmfs::fuse {
 
 class Pusher {
  public:
-  static constexpr size_t kMaxQueue = 64;
   static constexpr int kMostSkipped = 64;
 
   struct Kernel {
@@ -69,7 +69,7 @@ class Pusher {
   const Kernel kernel_;
   std::deque<NodeId> files_to_push_;
   absl::Mutex mu_;
-  std::deque<Ahead> queue_ ABSL_GUARDED_BY(mu_);
+  std::optional<Ahead> reader_ ABSL_GUARDED_BY(mu_);  // the latest
   // The last batch; those who read in it have been planned for.
   absl::flat_hash_set<NodeId> batch_ ABSL_GUARDED_BY(mu_);
   // Readers to leave alone, and how many were after the last fruitless plan.
