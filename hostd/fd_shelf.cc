@@ -44,9 +44,4 @@ void FdShelf::Drop(const FileId& id) {
   by_id_.erase(it);
 }
 
-void FdShelf::Clear() {
-  by_id_.clear();
-  oldest_first_.clear();
-}
-
 }  // namespace warmfs::hostd

@@ -31,7 +31,6 @@ class FdShelf {
   // A duplicate; empty if there is none.
   UniqueFd Duplicate(const FileId& id) const;
   void Drop(const FileId& id);
-  void Clear();
   bool Has(const FileId& id) const { return by_id_.contains(id); }
   size_t size() const { return by_id_.size(); }
 

@@ -14,9 +14,8 @@ namespace {
 constexpr int kMostHot = 32;
 constexpr absl::Duration kHotFor = absl::Seconds(10);
 
-bool IsHot(const Attr& attr) {
-  return attr.IsRegular() &&
-         absl::FromUnixSeconds(attr.ctime.sec) > absl::Now() - kHotFor;
+bool IsHot(const Attr& attr, absl::Time since) {
+  return attr.IsRegular() && absl::FromUnixSeconds(attr.ctime.sec) > since;
 }
 
 }  // namespace
@@ -83,13 +82,14 @@ int Listing::ReadPage(ListReply* reply) {
   reply->dir = dir_;
   size_t bytes = 0;
   int hot = 0;
+  const absl::Time hot_since = absl::Now() - kHotFor;
   while (reply->entries.size() < kMaxListEntries && bytes < kMaxPageBytes) {
     DirEntry entry;
     if (const int error = Next(&entry)) return error;
     UniqueFd pin = std::move(pin_);
     if (entry.name.empty()) return Finish(reply);
     bytes += entry.name.size() + entry.target.size();
-    if (hot < kMostHot && IsHot(entry.attr)) {
+    if (hot < kMostHot && IsHot(entry.attr, hot_since)) {
       ++hot;
       tree_.Expect({std::move(pin), entry.attr});
     }

@@ -14,7 +14,7 @@
 #ifndef WARMFS_HOSTD_RECENT_FILES_H_
 #define WARMFS_HOSTD_RECENT_FILES_H_
 
-#include <array>
+#include <memory>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -31,7 +31,8 @@ class RecentFiles {
   static constexpr absl::Duration kTerm = absl::Seconds(5);
 
   // `budget` outlives this object.
-  explicit RecentFiles(FdBudget& budget = FdBudget::Process());
+  explicit RecentFiles(FdBudget& budget = FdBudget::Process())
+      : budget_(budget) {}
 
   void Keep(const FileId& id, UniqueFd pin) ABSL_LOCKS_EXCLUDED(mu_);
   // A duplicate of the pin, empty if there is none.
@@ -41,9 +42,14 @@ class RecentFiles {
   void Sweep(absl::Time now) ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
+  std::unique_ptr<FdShelf> NewTerm() const {
+    return std::make_unique<FdShelf>(kMost, budget_);
+  }
+
+  FdBudget& budget_;
   mutable absl::Mutex mu_;
-  std::array<FdShelf, 2> terms_ ABSL_GUARDED_BY(mu_);
-  size_t current_ ABSL_GUARDED_BY(mu_) = 0;
+  std::unique_ptr<FdShelf> this_term_ ABSL_GUARDED_BY(mu_) = NewTerm();
+  std::unique_ptr<FdShelf> last_term_ ABSL_GUARDED_BY(mu_) = NewTerm();
   absl::Time began_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
 };
 

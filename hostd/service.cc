@@ -244,8 +244,7 @@ class SessionServer final : public wire::Session::Server {
 
 class HostServer final : public wire::Host::Server {
  public:
-  explicit HostServer(const Connection& connection)
-      : connection_(connection), service_(connection.service) {}
+  explicit HostServer(const Connection& connection) : connection_(connection) {}
 
   kj::Promise<void> hello(HelloContext context) override {
     spdlog::debug("hello from {}",
@@ -253,9 +252,9 @@ class HostServer final : public wire::Host::Server {
     auto host = context.getResults().initHost();
     host.setProtocol(wire::PROTOCOL_VERSION);
     host.setSoftware("warmfs-hostd " WARMFS_VERSION);
-    host.setInstance(service_.instance);
+    host.setInstance(connection_.service.instance);
     uint64_t features = wire::FEATURE_LIST_MANY;
-    if (HasJournal(service_)) features |= wire::FEATURE_JOURNAL;
+    if (HasJournal(connection_.service)) features |= wire::FEATURE_JOURNAL;
     host.setFeatures(features);
     return kj::READY_NOW;
   }
@@ -265,7 +264,7 @@ class HostServer final : public wire::Host::Server {
     auto params = context.getParams();
     auto results = context.getResults();
     if (connection_.needs_token &&
-        !TokensEqual(rpc::View(params.getToken()), service_.token)) {
+        !TokensEqual(rpc::View(params.getToken()), connection_.service.token)) {
       spdlog::warn("a client was refused: wrong token");
       SetStatus(results.initStatus(), kEACCES,
                 "the host refused the token; give the one its --token-file "
@@ -273,7 +272,8 @@ class HostServer final : public wire::Host::Server {
       return kj::READY_NOW;
     }
     KJ_REQUIRE(params.getClientId().size() == 16, "a client id has 16 bytes");
-    auto client = service_.clients.Find(rpc::ToString(params.getClientId()));
+    auto client =
+        connection_.service.clients.Find(rpc::ToString(params.getClientId()));
     if (client == nullptr) {
       SetStatus(results.initStatus(), kEAGAIN, "the host has too many clients");
       return kj::READY_NOW;
@@ -286,7 +286,6 @@ class HostServer final : public wire::Host::Server {
 
  private:
   const Connection& connection_;
-  Service& service_;
   int logins_ = 0;
 };
 
