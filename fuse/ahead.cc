@@ -151,11 +151,11 @@ void FileSystem::WantAhead(const NodeView& file, int most,
     return !cache_.HoldsContent(id);
   };
   for (Upcoming& next : Following(file, most, lacks)) {
-    Wanted& file = wanted.emplace_back();
-    file.file.node = tree_.Find(next.attr.id);
-    file.file.attr = next.attr;
-    file.file.ref = file.spec.node = std::move(next.ref);
-    file.spec.block_count =
+    Wanted& ahead = wanted.emplace_back();
+    ahead.file.node = tree_.Find(next.attr.id);
+    ahead.file.attr = next.attr;
+    ahead.file.ref = ahead.spec.node = std::move(next.ref);
+    ahead.spec.block_count =
         static_cast<uint32_t>((next.attr.size - 1) / kBlockBytes + 1);
   }
 }

@@ -32,7 +32,7 @@ namespace warmfs::fuse {
 
 class EarlyEnd {
  public:
-  static constexpr size_t kPageBytes = 4096;
+  static constexpr size_t kPageBytes = PageDrops::kPageBytes;
   static constexpr absl::Duration kPatience = absl::Milliseconds(300);
 
   // A READ of [offset, offset + size) of the node.

@@ -16,7 +16,7 @@ namespace warmfs::fuse {
 using NodeId = uint64_t;
 inline constexpr NodeId kRootNode = 1;
 
-// Orders questions and changes; see above.
+// Orders questions and changes (fuse/tree.h).
 using Stamp = uint64_t;
 
 // What an update of attributes means for the pages that the kernel holds.

@@ -46,18 +46,18 @@ void PageDrops::Carry(NodeId node, uint64_t bytes, Drop drop) {
   Finish(node);
 }
 
-void PageDrops::AwaitAbove(NodeId node, uint64_t page,
+bool PageDrops::AwaitAbove(NodeId node, uint64_t page,
                            absl::Duration limit) const {
   absl::MutexLock lock(&mu_);
   const auto found = states_.find(node);
-  if (found == states_.end()) return;
+  if (found == states_.end()) return true;
   const uint64_t wanted = found->second.wanted;
   const auto dropped = [&]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
     const auto it = states_.find(node);
     if (it == states_.end() || it->second.done >= wanted) return true;
     return it->second.under_way >= wanted && it->second.page <= page;
   };
-  mu_.AwaitWithTimeout(absl::Condition(&dropped), limit);
+  return mu_.AwaitWithTimeout(absl::Condition(&dropped), limit);
 }
 
 }  // namespace warmfs::fuse

@@ -55,8 +55,9 @@ class PageDrops {
   using Drop = absl::FunctionRef<void(uint64_t offset, uint64_t bytes)>;
   void Carry(NodeId node, uint64_t bytes, Drop drop) ABSL_LOCKS_EXCLUDED(mu_);
 
-  // Before a READ is answered whose last page is this one.
-  void AwaitAbove(NodeId node, uint64_t page,
+  // Before a READ is answered whose last page is this one. False: the limit is
+  // over.
+  bool AwaitAbove(NodeId node, uint64_t page,
                   absl::Duration limit = kPatience) const
       ABSL_LOCKS_EXCLUDED(mu_);
 

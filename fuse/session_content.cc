@@ -34,8 +34,11 @@ void Read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
   }
   // The kernel makes the file as short as this answer, but only if it is told
   // to drop nothing before.
-  if (shorter) early.Accept(buffer.size());
-  if (!shorter && !direct) fs.drops().AwaitAbove(ino, early.last_page());
+  if (shorter) {
+    early.Accept(buffer.size());
+  } else if (!direct) {
+    fs.drops().AwaitAbove(ino, early.last_page());
+  }
   fuse_reply_buf(req, buffer.data(), buffer.size());
   if (shorter) early.DropAgain();
 }
