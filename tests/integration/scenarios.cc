@@ -7,12 +7,13 @@ constexpr char kFile[] = "echo content > f";
 constexpr char kTree[] =
     "mkdir -p d/e; for i in 1 2 3; do echo $i > d/$i; echo $i > d/e/$i; done";
 // Two branches, alike from one time to the next; on one there are as many files
-// more in each of two directories.
+// more in each of two directories. Git's maintenance goes on in the background,
+// in no order with anything.
 std::string Repository(int files) {
   return "export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null "
          "GIT_AUTHOR_DATE=2020-01-01T00:00:00Z "
          "GIT_COMMITTER_DATE=2020-01-01T00:00:00Z;"
-         "git init -q -b few .; git config gc.auto 0;"
+         "git init -q -b few .; git config maintenance.auto false;"
          "git config core.fsync none; git config user.name n;"
          "git config user.email e@example.org;"
          "echo one > one; git add .; git commit -qm one;"
