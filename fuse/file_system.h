@@ -227,7 +227,7 @@ class FileSystem {
   cache::Cache& cache_;
   const Clock& clock_;
   const Invalidations invalidations_;
-  PageDrops drops_;
+  PageDrops drops_{invalidations_.overtake};
   Tree tree_;
   Prefetch prefetch_;
   Scout scout_;

@@ -142,6 +142,8 @@ absl::StatusOr<Entry> FileSystem::LookupOnHost(rpc::Channel& host,
 
 void FileSystem::Forget(NodeId node, uint64_t count) {
   std::optional<FileId> orphan = tree_.Forget(node, count);
+  // Freed, or nobody has read of what its number was given to since.
+  if (tree_.told_bytes(node) == Tree::kNotTold) drops_.Forget(node);
   if (!orphan) return;
   cache::Edit edit;
   edit.Forget(*orphan);

@@ -72,6 +72,7 @@ absl::StatusOr<std::unique_ptr<Mount>> Mount::Start(MountOptions options) {
   auto share = Share::Open(
       m->options_,
       {.pages = [m](NodeId node) { m->notifier_->Pages(node); },
+       .overtake = [m](NodeId node) { m->overtaker_->Pages(node); },
        .attr = [m](NodeId node) { m->notifier_->Attr(node); },
        .entry = [m](NodeId dir,
                     std::string_view name) { m->notifier_->Entry(dir, name); },
@@ -108,6 +109,8 @@ absl::StatusOr<std::unique_ptr<Mount>> Mount::Start(MountOptions options) {
             m->session_->InvalidateEntry(dir, name);
           },
       .step = [m] { return m->pusher_->Step(); }});
+  m->overtaker_ = std::make_unique<Notifier>(Notifier::Kernel{
+      .pages = [m](NodeId node) { m->session_->InvalidatePages(node); }});
   m->injector_ = std::make_unique<Injector>(
       InjectorOptions{.mountpoint = m->options_.mountpoint}, m->share_->fs(),
       m->session_->plans(), [m](NodeId dir, const std::string& name) {
@@ -134,6 +137,7 @@ Mount::~Mount() {
   if (housekeeper_.joinable()) housekeeper_.join();
   if (follower_ != nullptr) follower_->Stop();
   notifier_.reset();  // it calls the others
+  overtaker_.reset();
   follower_.reset();
   injector_.reset();
   pusher_.reset();

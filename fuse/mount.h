@@ -94,6 +94,7 @@ class Mount {
   std::unique_ptr<Session> session_;
   std::unique_ptr<Pusher> pusher_;
   std::unique_ptr<Notifier> notifier_;
+  std::unique_ptr<Notifier> overtaker_;  // page_drops.h
   std::unique_ptr<Injector> injector_;
   EventLog event_log_;
   std::unique_ptr<Follower> follower_;  // none: checks by the ttl

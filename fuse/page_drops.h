@@ -13,24 +13,39 @@
 // reader then meets old pages before new ones, as on a local disk, and never
 // the other way round.
 //
+// One call of the kernel goes from the first page to the last. So pages that it
+// may have are dropped one by one, and only what lies between them at once. It
+// may have those of which a READ or a WRITE has begun (MayHave; counted in
+// chunks, and of a file's first chunk always). A READ that the kernel sent
+// before such a stretch is dropped, and that begins here only afterwards, is
+// answered with what was known by then: nothing old comes into the stretch.
+//
 // Why nobody waits for ever. The drop waits for pages that READs have locked,
 // and a READ for pages beyond its own only: when the drop stands before a
 // READ's pages, that READ has nothing more to wait for. And an answer that is
 // older than what is wanted by the time that it is sent is dropped with the
-// rest, since its pages are locked until then. A READ of the drop's next file
-// may be held up by the host; so nobody waits longer than kPatience.
+// rest, since its pages are locked until then. But a READ whose answer is newer
+// than the drop that waits for it needs the next one: so a second thread
+// carries that out beside the first (`overtake`). What is left are READs that
+// stand in the way of both, and a drop of another file that the host holds up;
+// so nobody waits longer than kPatience.
 //
-// Files that are larger than kMostPages are dropped in one step, and READs do
-// not wait for it (docs/consistency.md).
+// Of a file of which the kernel may have more than kMostChunks, all is dropped
+// in one step, and READs do not wait for it (docs/consistency.md).
 //
 // Thread-safe; calls nothing while it holds its lock.
 
 #ifndef WARMFS_FUSE_PAGE_DROPS_H_
 #define WARMFS_FUSE_PAGE_DROPS_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "absl/synchronization/mutex.h"
@@ -42,18 +57,31 @@ namespace warmfs::fuse {
 class PageDrops {
  public:
   static constexpr uint64_t kPageBytes = 4096;
-  static constexpr uint64_t kMostPages = 64;
+  static constexpr uint64_t kChunkPages = 64;
+  static constexpr size_t kMostChunks = 256;  // 64 MiB
   static constexpr absl::Duration kPatience = absl::Milliseconds(300);
+
+  // `overtake` asks for a drop of the file by another thread, and returns.
+  explicit PageDrops(std::function<void(NodeId)> overtake)
+      : overtake_(std::move(overtake)) {}
 
   // What the kernel has of the file is old from now on; a drop of it follows.
   // Called in one step with what makes it old.
   void Want(NodeId node) ABSL_LOCKS_EXCLUDED(mu_);
   bool Pending(NodeId node) const ABSL_LOCKS_EXCLUDED(mu_);
 
+  // A READ or a WRITE of these bytes begins.
+  void MayHave(NodeId node, uint64_t offset, uint64_t bytes)
+      ABSL_LOCKS_EXCLUDED(mu_);
+  // The kernel has nothing of the node any more.
+  void Forget(NodeId node) ABSL_LOCKS_EXCLUDED(mu_);
+
   // Drops what the kernel has of a file that is no longer than that, by calls
-  // of `drop` with an offset and a length, 0: to the end. One thread's.
+  // of `drop` with an offset and a length, 0: to the end.
   using Drop = absl::FunctionRef<void(uint64_t offset, uint64_t bytes)>;
   void Carry(NodeId node, uint64_t bytes, Drop drop) ABSL_LOCKS_EXCLUDED(mu_);
+  // What has no order: a listing.
+  void CarryAtOnce(NodeId node, Drop drop) ABSL_LOCKS_EXCLUDED(mu_);
 
   // Before a READ is answered whose last page is this one. False: the limit is
   // over.
@@ -62,22 +90,37 @@ class PageDrops {
       ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
-  static constexpr uint64_t kNowhere = UINT64_MAX;
-  // Drops are numbered in the order in which they are wanted. One does for all
-  // that were wanted when it began. No state: none is pending.
+  // Chunks beyond the first, the last one first, with the number of the latest
+  // READ or WRITE of each. kAll stands for all, where they are too many.
+  using Chunks = absl::btree_map<uint64_t, uint64_t, std::greater<uint64_t>>;
+  static constexpr uint64_t kAll = UINT64_MAX;
+  // A drop under way.
+  struct Run {
+    uint64_t wanted = 0;  // it does for all up to this
+    uint64_t page = 0;    // all beyond it is dropped
+    Chunks chunks;
+  };
+  // None: nothing is pending.
   struct State {
-    uint64_t wanted = 0;       // the latest
-    uint64_t done = 0;         // the latest
-    uint64_t under_way = 0;    // if `page` is somewhere
-    uint64_t page = kNowhere;  // all beyond it is dropped
+    uint64_t wanted = 0;  // the latest
+    uint64_t done = 0;    // the latest
+    std::vector<const Run*> runs;
+
+    bool IsPending() const { return done < wanted; }
   };
 
-  void Reach(NodeId node, uint64_t page) ABSL_LOCKS_EXCLUDED(mu_);
-  void Finish(NodeId node) ABSL_LOCKS_EXCLUDED(mu_);
+  void DropInOrder(Run& run, uint64_t bytes, Drop drop)
+      ABSL_LOCKS_EXCLUDED(mu_);
+  void Begin(NodeId node, Run& run) ABSL_LOCKS_EXCLUDED(mu_);
+  void Reach(Run& run, uint64_t page) ABSL_LOCKS_EXCLUDED(mu_);
+  void Finish(NodeId node, const Run& run) ABSL_LOCKS_EXCLUDED(mu_);
 
+  const std::function<void(NodeId)> overtake_;
   mutable absl::Mutex mu_;
+  // Counts what is wanted, and what may have brought pages, in one order.
   uint64_t last_ ABSL_GUARDED_BY(mu_) = 0;
   absl::flat_hash_map<NodeId, State> states_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<NodeId, Chunks> chunks_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace warmfs::fuse

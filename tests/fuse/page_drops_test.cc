@@ -18,6 +18,7 @@ using testing::Pair;
 
 constexpr NodeId kFile = 7;
 constexpr uint64_t kPage = PageDrops::kPageBytes;
+constexpr uint64_t kChunk = PageDrops::kChunkPages * kPage;
 
 class PageDropsTest : public testing::Test {
  protected:
@@ -32,7 +33,11 @@ class PageDropsTest : public testing::Test {
     return !drops_.AwaitAbove(kFile, page, absl::ZeroDuration());
   }
 
-  PageDrops drops_;
+  int overtakings_ = 0;
+  PageDrops drops_{[this](NodeId node) {
+    EXPECT_EQ(node, kFile);
+    ++overtakings_;
+  }};
 };
 
 TEST_F(PageDropsTest, PagesGoFromTheLastToTheFirst) {
@@ -43,11 +48,68 @@ TEST_F(PageDropsTest, PagesGoFromTheLastToTheFirst) {
   EXPECT_FALSE(drops_.Pending(kFile));
 }
 
-TEST_F(PageDropsTest, AnEmptyFileAndALargeOneGoInOneStep) {
+TEST_F(PageDropsTest, AnEmptyFileGoesInOneStep) {
   EXPECT_THAT(Carry(0), ElementsAre(Pair(0, 0)));
-  EXPECT_THAT(Carry(PageDrops::kMostPages * kPage + 1),
-              ElementsAre(Pair(0, 0)));
-  EXPECT_THAT(Carry(UINT64_MAX), ElementsAre(Pair(0, 0)));
+}
+
+// The first and the last call before each page of a stretch, and all others.
+TEST_F(PageDropsTest, OfALargeFileWhatTheKernelMayHaveGoesPageByPage) {
+  drops_.MayHave(kFile, 0, kChunk);          // as always
+  drops_.MayHave(kFile, 4 * kChunk - 1, 2);  // chunks 3 and 4
+  drops_.MayHave(kFile, 9 * kChunk + kPage, kPage);
+  drops_.MayHave(kFile, 20 * kChunk, 0);  // nothing
+  const auto calls = Carry(100 * kChunk);
+  std::vector<std::pair<uint64_t, uint64_t>> stretches;
+  uint64_t expected_end = 10 * kChunk;
+  for (const auto& [offset, length] : calls) {
+    if (length == 0) {
+      EXPECT_EQ(offset, expected_end);
+      continue;
+    }
+    EXPECT_EQ(offset + length, expected_end);
+    expected_end = offset;
+    if (length != kPage) stretches.emplace_back(offset, length);
+  }
+  EXPECT_EQ(expected_end, 0);
+  EXPECT_THAT(stretches, ElementsAre(Pair(5 * kChunk, 4 * kChunk),
+                                     Pair(kChunk, 2 * kChunk)));
+  EXPECT_EQ(calls.size(), 1 + 4 * PageDrops::kChunkPages + 2);
+}
+
+TEST_F(PageDropsTest, WhatWasDroppedIsNotKnownToBeThereAnyMore) {
+  drops_.MayHave(kFile, 3 * kChunk, kChunk);
+  Carry(4 * kChunk);
+  EXPECT_EQ(Carry(4 * kChunk).size(), 1 + PageDrops::kChunkPages);
+  drops_.MayHave(kFile, 3 * kChunk, kChunk);
+  drops_.Forget(kFile);
+  EXPECT_EQ(Carry(4 * kChunk).size(), 1 + PageDrops::kChunkPages);
+}
+
+// A file that has become shorter since.
+TEST_F(PageDropsTest, AnEndBeforeWhatTheKernelMayHaveHidesNothingOfIt) {
+  drops_.MayHave(kFile, kChunk, 1);
+  EXPECT_EQ(Carry(kPage).size(), 1 + 2 * PageDrops::kChunkPages);
+}
+
+// It is between what the kernel may have, so nothing old is beyond it.
+TEST_F(PageDropsTest, AReadThatBeginsAfterwardsDoesNotHoldUpItsStretch) {
+  drops_.Want(kFile);
+  drops_.MayHave(kFile, 9 * kChunk, 1);
+  std::vector<bool> waits;
+  drops_.Carry(kFile, 10 * kChunk, [&](uint64_t offset, uint64_t length) {
+    if (length == kPage) return;
+    waits.push_back(Waits(offset / kPage));
+  });
+  EXPECT_THAT(waits, ElementsAre(false, false));
+  EXPECT_FALSE(drops_.Pending(kFile));
+}
+
+TEST_F(PageDropsTest, WhatIsTooMuchGoesInOneStep) {
+  drops_.MayHave(kFile, 0, (PageDrops::kMostChunks + 1) * kChunk);
+  EXPECT_GT(Carry(kChunk).size(), 1u);
+  drops_.MayHave(kFile, 0, UINT64_MAX / 2);
+  EXPECT_THAT(Carry(kChunk), ElementsAre(Pair(0, 0)));
+  EXPECT_EQ(Carry(kChunk).size(), 1 + PageDrops::kChunkPages);
 }
 
 TEST_F(PageDropsTest, WhoeverReadsWhatIsNotToBeDroppedDoesNotWait) {
@@ -84,7 +146,6 @@ TEST_F(PageDropsTest, AReadOfTheLastPageDoesNotHoldUpItsOwnDrop) {
 // What is wanted while a drop is under way may be of pages that it has passed.
 TEST_F(PageDropsTest, ALaterDropIsWaitedForToo) {
   drops_.Want(kFile);
-  std::vector<bool> waits;
   drops_.Carry(kFile, kPage, [&](uint64_t offset, uint64_t) {
     if (offset != 0) return;
     EXPECT_FALSE(Waits(0));
@@ -96,6 +157,53 @@ TEST_F(PageDropsTest, ALaterDropIsWaitedForToo) {
   Carry(kPage);
   EXPECT_FALSE(drops_.Pending(kFile));
   EXPECT_FALSE(Waits(0));
+}
+
+// The drop waits for the READ's page, and the READ for the next drop.
+TEST_F(PageDropsTest, AReadInTheWayOfADropIsLetGoByOneBesideIt) {
+  drops_.Want(kFile);
+  drops_.Carry(kFile, 2 * kPage, [&](uint64_t offset, uint64_t) {
+    if (offset != kPage) return;
+    drops_.Want(kFile);
+    EXPECT_EQ(overtakings_, 0);
+    EXPECT_TRUE(Waits(1));
+    EXPECT_EQ(overtakings_, 1);
+    std::vector<bool> waits;
+    drops_.Carry(kFile, 2 * kPage, [&](uint64_t from, uint64_t) {
+      waits.push_back(Waits(0));
+      if (from == kPage) {
+        EXPECT_FALSE(Waits(1));
+      }
+    });
+    EXPECT_THAT(waits, ElementsAre(true, true, false))
+        << "pages 2 and beyond, 1, 0";
+    EXPECT_EQ(overtakings_, 1) << "it is under way";
+    EXPECT_FALSE(drops_.Pending(kFile)) << "the first is not waited for";
+  });
+  EXPECT_FALSE(drops_.Pending(kFile));
+  drops_.Want(kFile);
+  EXPECT_TRUE(Waits(0));
+  EXPECT_EQ(overtakings_, 1) << "none is under way";
+}
+
+// Both find the same pages: neither has dropped them all.
+TEST_F(PageDropsTest, WhatTheKernelMayHaveIsKnownUntilADropHasEnded) {
+  drops_.MayHave(kFile, 3 * kChunk, kChunk);
+  constexpr size_t kCalls = 1 + 2 * PageDrops::kChunkPages + 1;
+  size_t first = 0, beside = 0;
+  drops_.Carry(kFile, 4 * kChunk, [&](uint64_t, uint64_t) {
+    if (++first == 1) beside = Carry(4 * kChunk).size();
+  });
+  EXPECT_EQ(first, kCalls);
+  EXPECT_EQ(beside, kCalls);
+  EXPECT_EQ(Carry(4 * kChunk).size(), 1 + PageDrops::kChunkPages);
+}
+
+TEST_F(PageDropsTest, WhatIsReadDuringADropIsForTheNext) {
+  drops_.Carry(kFile, 4 * kChunk, [&](uint64_t offset, uint64_t) {
+    if (offset == 0) drops_.MayHave(kFile, 3 * kChunk, kChunk);
+  });
+  EXPECT_GT(Carry(4 * kChunk).size(), 1 + PageDrops::kChunkPages);
 }
 
 // Its answer is older than what is wanted then; the drop finds it.

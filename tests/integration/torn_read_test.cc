@@ -189,9 +189,7 @@ class Reader {
 // Of one reader.
 class Judge {
  public:
-  // `whole`: all of a pass is of one request, or of a local file.
-  Judge(Rewrite how, size_t lines, bool whole)
-      : how_(how), lines_(lines), whole_(whole) {}
+  Judge(Rewrite how, size_t lines) : how_(how), lines_(lines) {}
 
   // What is wrong with a pass, or nothing. `begun`: the generation that had
   // been begun when it ended.
@@ -214,10 +212,10 @@ class Judge {
       if (line != Line(generation, i))
         return at("and not whole: '" + line + "'");
       if (generation > begun) return at("which was not begun");
-      if (whole_ && generation < seen_[i]) {
+      if (generation < seen_[i]) {
         return at("and was of " + std::to_string(seen_[i]) + " before");
       }
-      if (whole_ && generation < Least(highest)) {
+      if (generation < Least(highest)) {
         return at("after one of " + std::to_string(highest));
       }
       if (how_ == Rewrite::kReplace && i > 0 && generation != highest) {
@@ -241,7 +239,6 @@ class Judge {
 
   const Rewrite how_;
   const size_t lines_;
-  const bool whole_;
   std::vector<int> seen_;
 };
 
@@ -259,7 +256,7 @@ TEST_P(TornReadTest, NothingIsReadThatALocalReaderCouldNotRead) {
   for (int r = 0; r < 2; ++r) {
     readers.emplace_back([&] {
       const Reader reader(root + "/f", c.way);
-      Judge judge(c.rewrite, c.lines, !c.mounted || c.lines == kFew);
+      Judge judge(c.rewrite, c.lines);
       while (!stop && !HasFailure()) {
         const auto all = reader.Pass();
         if (!all) {
