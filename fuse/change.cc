@@ -293,6 +293,7 @@ absl::StatusOr<Entry> FileSystem::SetAttr(rpc::Channel& host, NodeId node,
 absl::StatusOr<size_t> FileSystem::Write(rpc::Channel& host, NodeId node,
                                          uint64_t offset, std::string_view data,
                                          bool append) {
+  drops_.MayHave(node, offset, data.size());
   if (absl::Status s = CheckWritable(); !s.ok()) return s;
   absl::StatusOr<NodeView> view = Known(node);
   if (!view.ok()) return view.status();

@@ -54,6 +54,7 @@ void Assemble(const Blocks& blocks, uint64_t offset, size_t size,
 absl::Status FileSystem::Read(rpc::Channel& host, NodeId node, uint64_t offset,
                               size_t size, std::string& out) {
   out.clear();
+  drops_.MayHave(node, offset, size);
   absl::StatusOr<NodeView> file = FreshAttr(host, node);
   if (!file.ok()) return file.status();
   const int ahead = ReadersAhead(*file, offset);
@@ -74,9 +75,7 @@ absl::Status FileSystem::Read(rpc::Channel& host, NodeId node, uint64_t offset,
     const bool newest = !now || now->attr.version() == file->attr.version();
     if (alone || (newest && file->attr.version() == before)) {
       Assemble(blocks, offset, size, out);
-      if (out.size() == file->attr.size) {
-        tree_.NoteKernelHas(node, file->attr.version());
-      }
+      tree_.NoteRead(node, file->attr.version(), out.size() == file->attr.size);
       if (ahead > 0) invalidations_.ahead({node, ahead});
       return absl::OkStatus();
     }

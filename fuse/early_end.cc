@@ -8,7 +8,7 @@ namespace warmfs::fuse {
 // in the last page that is, it was told, as far as it has taken that in.
 bool EarlyEnd::Is(size_t got) const {
   return got + kPageBytes <= size_ ||
-         (got < size_ && offset_ + got < fs_.tree().told_bytes(node_));
+         (got < size_ && offset_ + got < fs_.tree().told(node_).bytes);
 }
 
 bool EarlyEnd::ShowAsItWas(std::string& out) const {
@@ -26,6 +26,8 @@ bool EarlyEnd::ShowAsItWas(std::string& out) const {
     was.append(block->bytes, start, size_ - was.size());
     if (block->bytes.size() < kBlockBytes) break;
   }
+  // What the kernel was told since then is newer.
+  if (MarkOf(version) != fs_.tree_.told(node_).version) return false;
   if (Is(was.size())) return false;
   out = std::move(was);
   DropAgain();
@@ -33,7 +35,7 @@ bool EarlyEnd::ShowAsItWas(std::string& out) const {
 }
 
 void EarlyEnd::Accept(size_t got) const {
-  fs_.tree_.NoteTold(node_, offset_ + got);
+  fs_.tree_.NoteTold(node_, {offset_ + got, 0});
 }
 
 void EarlyEnd::DropAgain() const { fs_.DropPages(node_); }

@@ -7,8 +7,8 @@
 // (fuse_read_update_size in fs/fuse/file.c). Then the zeros stay under the old
 // size, and whoever waits for the page gets them. When a READ was sent is not
 // told. So
-//  - the file is shown as it was, if the cache still has that: the kernel was
-//    not told otherwise yet. Its pages are dropped once more afterwards;
+//  - the file is shown as it was, if the cache still has that, and the kernel
+//    was not told of anything newer. Its pages are dropped once more afterwards;
 //  - what is read ahead, which is all that is longer than a page, is refused.
 //    That is harmless: a page's reader then asks for that page by itself,
 //    knowing what the kernel was told meanwhile;
@@ -41,7 +41,7 @@ class EarlyEnd {
 
   // Would it be one, with so many bytes for an answer?
   bool Is(size_t got) const;
-  // False: the cache does not have it.
+  // False: the cache does not have what the kernel was told of.
   bool ShowAsItWas(std::string& out) const;
   bool IsReadAhead() const { return size_ > kPageBytes; }
   uint64_t last_page() const { return (offset_ + size_ - 1) / kPageBytes; }

@@ -43,16 +43,20 @@ uint32_t FileSystem::ToHostGid(uint32_t gid) const {
 
 // The kernel makes a file longer before it drops the pages of what it was, and
 // the last of these is filled with zeros. So it hears of a file's growth only
-// after it has dropped them.
+// after it has dropped them; unless it cannot have that page. (A file that is
+// written beside another and then takes its name must not be seen there as it
+// was before that.)
 Entry FileSystem::MakeEntry(NodeId node, const Attr& attr, Instant fresh_at) {
   Entry entry{node, ToVm(attr), Remaining(fresh_at)};
   if (!attr.IsRegular()) return entry;
-  const uint64_t told = tree_.told_bytes(node);
-  if (told < attr.size && drops_.Pending(node)) {
-    entry.attr.size = told;
+  const Told before = tree_.told(node);
+  Told told{attr.size, MarkOf(attr.version())};
+  if (before.bytes < attr.size && drops_.PendingAtEnd(node, before.bytes)) {
+    told = {before.bytes, 0};
+    entry.attr.size = told.bytes;
     entry.valid_for = absl::ZeroDuration();
   }
-  if (told != entry.attr.size) tree_.NoteTold(node, entry.attr.size);
+  if (told != before) tree_.NoteTold(node, told);
   return entry;
 }
 
@@ -143,7 +147,7 @@ absl::StatusOr<Entry> FileSystem::LookupOnHost(rpc::Channel& host,
 void FileSystem::Forget(NodeId node, uint64_t count) {
   std::optional<FileId> orphan = tree_.Forget(node, count);
   // Freed, or nobody has read of what its number was given to since.
-  if (tree_.told_bytes(node) == Tree::kNotTold) drops_.Forget(node);
+  if (tree_.told(node).bytes == Told::kNothing) drops_.Forget(node);
   if (!orphan) return;
   cache::Edit edit;
   edit.Forget(*orphan);
@@ -170,7 +174,7 @@ void FileSystem::ReleaseOrphans(rpc::Channel& host) {
 absl::StatusOr<Entry> FileSystem::GetAttr(rpc::Channel& host, NodeId node) {
   absl::StatusOr<NodeView> view = FreshAttr(host, node);
   if (!view.ok()) return view.status();
-  if (view->attr.size > tree_.told_bytes(node)) {
+  if (view->attr.size > tree_.told(node).bytes) {
     // By an event whose invalidation may not be queued yet.
     absl::MutexLock until_it_is(&apply_mu_);
   }

@@ -72,7 +72,7 @@ absl::StatusOr<std::unique_ptr<Mount>> Mount::Start(MountOptions options) {
   auto share = Share::Open(
       m->options_,
       {.pages = [m](NodeId node) { m->notifier_->Pages(node); },
-       .overtake = [m](NodeId node) { m->overtaker_->Pages(node); },
+       .overtake = [m](NodeId node) { m->overtaker_->Drop(node); },
        .attr = [m](NodeId node) { m->notifier_->Attr(node); },
        .entry = [m](NodeId dir,
                     std::string_view name) { m->notifier_->Entry(dir, name); },
@@ -109,8 +109,11 @@ absl::StatusOr<std::unique_ptr<Mount>> Mount::Start(MountOptions options) {
             m->session_->InvalidateEntry(dir, name);
           },
       .step = [m] { return m->pusher_->Step(); }});
-  m->overtaker_ = std::make_unique<Notifier>(Notifier::Kernel{
-      .pages = [m](NodeId node) { m->session_->InvalidatePages(node); }});
+  m->overtaker_ = std::make_unique<Overtaker>([m](NodeId node) {
+    // Done by another by now, perhaps.
+    if (!m->share_->fs().drops().Pending(node)) return;
+    m->session_->InvalidatePages(node);
+  });
   m->injector_ = std::make_unique<Injector>(
       InjectorOptions{.mountpoint = m->options_.mountpoint}, m->share_->fs(),
       m->session_->plans(), [m](NodeId dir, const std::string& name) {

@@ -24,6 +24,7 @@
 #include "fuse/host_locks.h"
 #include "fuse/injector.h"
 #include "fuse/notifier.h"
+#include "fuse/overtaker.h"
 #include "fuse/options.h"
 #include "fuse/pusher.h"
 #include "fuse/session.h"
@@ -94,7 +95,7 @@ class Mount {
   std::unique_ptr<Session> session_;
   std::unique_ptr<Pusher> pusher_;
   std::unique_ptr<Notifier> notifier_;
-  std::unique_ptr<Notifier> overtaker_;  // page_drops.h
+  std::unique_ptr<Overtaker> overtaker_;
   std::unique_ptr<Injector> injector_;
   EventLog event_log_;
   std::unique_ptr<Follower> follower_;  // none: checks by the ttl

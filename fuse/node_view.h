@@ -22,6 +22,18 @@ using Stamp = uint64_t;
 // What an update of attributes means for the pages that the kernel holds.
 enum class PageEffect { kNone, kInvalidate };
 
+// What the kernel was told of a file.
+struct Told {
+  static constexpr uint64_t kNothing = UINT64_MAX;
+  uint64_t bytes = kNothing;  // how long it takes the file to be
+  // Stands for the version of all that it was told last, attributes or content
+  // (MarkOf); 0: of more than one.
+  uint64_t version = 0;
+
+  bool operator==(const Told&) const = default;
+};
+uint64_t MarkOf(const Version& version);
+
 // A copy of what is known of a node.
 struct NodeView {
   NodeId node = 0;

@@ -5,6 +5,11 @@
 #include "absl/algorithm/container.h"
 
 namespace warmfs::fuse {
+namespace {
+
+constexpr uint64_t kChunkBytes = PageDrops::kChunkPages * PageDrops::kPageBytes;
+
+}  // namespace
 
 void PageDrops::Want(NodeId node) {
   if (node == 0) return;
@@ -18,19 +23,35 @@ bool PageDrops::Pending(NodeId node) const {
   return it != states_.end() && it->second.IsPending();
 }
 
+bool PageDrops::PendingAtEnd(NodeId node, uint64_t bytes) const {
+  if (bytes == 0) return false;
+  const uint64_t at = (bytes - 1) / kChunkBytes;
+  absl::MutexLock lock(&mu_);
+  const auto state = states_.find(node);
+  const auto chunks = chunks_.find(node);
+  return state != states_.end() && state->second.IsPending() &&
+         chunks != chunks_.end() &&
+         absl::c_any_of(chunks->second, [&](const Chunk& c) {
+           return c.index == at || c.index == kAll;
+         });
+}
+
 void PageDrops::MayHave(NodeId node, uint64_t offset, uint64_t bytes) {
-  constexpr uint64_t kChunkBytes = kChunkPages * kPageBytes;
-  if (bytes == 0 || offset + bytes <= kChunkBytes) return;
+  if (bytes == 0) return;
   const uint64_t last = (offset + bytes - 1) / kChunkBytes;
   absl::MutexLock lock(&mu_);
-  Chunks& chunks = chunks_[node];
   ++last_;
-  for (uint64_t chunk = std::max<uint64_t>(1, offset / kChunkBytes);
-       chunk <= last && !chunks.contains(kAll); ++chunk) {
-    if (chunks.size() == kMostChunks) chunks = {{kAll, 0}};
-    chunks[chunk] = last_;
+  Chunks& chunks = chunks_[node];
+  for (uint64_t i = offset / kChunkBytes; i <= last; ++i) {
+    auto it = absl::c_lower_bound(
+        chunks, i,
+        [](const Chunk& c, uint64_t index) { return c.index < index; });
+    if (it != chunks.end() && it->index == kAll) break;
+    if (it == chunks.end() || it->index != i) it = chunks.insert(it, {i, 0});
+    it->number = last_;
+    if (chunks.size() > kMostChunks) chunks = {{kAll, 0}};
   }
-  if (chunks.contains(kAll)) chunks = {{kAll, last_}};
+  if (chunks.back().index == kAll) chunks = {{kAll, last_}};
 }
 
 void PageDrops::Forget(NodeId node) {
@@ -45,9 +66,7 @@ void PageDrops::Begin(NodeId node, Run& run) {
   if (const auto it = chunks_.find(node); it != chunks_.end()) {
     run.chunks = it->second;
   }
-  if (const auto it = states_.find(node); it != states_.end()) {
-    it->second.runs.push_back(&run);
-  }
+  states_[node].runs.push_back(&run);
 }
 
 void PageDrops::Reach(Run& run, uint64_t page) {
@@ -58,12 +77,12 @@ void PageDrops::Reach(Run& run, uint64_t page) {
 void PageDrops::Finish(NodeId node, const Run& run) {
   absl::MutexLock lock(&mu_);
   if (const auto it = chunks_.find(node); it != chunks_.end()) {
-    absl::erase_if(it->second,
-                   [&](const auto& c) { return c.second <= run.wanted; });
+    const auto dropped = [&](const Chunk& c) { return c.number <= run.wanted; };
+    Chunks& left = it->second;
+    left.erase(std::remove_if(left.begin(), left.end(), dropped), left.end());
     if (it->second.empty()) chunks_.erase(it);
   }
   const auto it = states_.find(node);
-  if (it == states_.end()) return;
   State& state = it->second;
   state.done = std::max(state.done, run.wanted);
   std::erase(state.runs, &run);
@@ -78,34 +97,26 @@ void PageDrops::Carry(NodeId node, uint64_t bytes, Drop drop) {
 }
 
 void PageDrops::DropInOrder(Run& run, uint64_t bytes, Drop drop) {
-  if (run.chunks.contains(kAll)) {
-    Reach(run, 0);
-    return drop(0, 0);
-  }
-  uint64_t first_chunk = kChunkPages;
-  uint64_t page = kChunkPages;
-  if (run.chunks.empty()) {
-    page = first_chunk =
-        std::min((bytes + kPageBytes - 1) / kPageBytes, kChunkPages);
-  } else {
-    page = (run.chunks.begin()->first + 1) * kChunkPages;
+  const bool all = !run.chunks.empty() && run.chunks.back().index == kAll;
+  const uint64_t end = (bytes + kPageBytes - 1) / kPageBytes;
+  uint64_t page = 0;  // what lies beyond is dropped
+  if (!run.chunks.empty() && !all) {
+    page = std::min(end, (run.chunks.back().index + 1) * kChunkPages);
   }
   Reach(run, page);
-  drop(page * kPageBytes, 0);  // whatever lies beyond, too
-  const auto drop_down_to = [&](uint64_t from, uint64_t end) {
-    if (end < page) {
-      Reach(run, end);
-      drop(end * kPageBytes, (page - end) * kPageBytes);
-    }
-    for (page = end; page > from;) {
-      Reach(run, --page);
-      drop(page * kPageBytes, kPageBytes);
-    }
+  drop(page * kPageBytes, 0);
+  const auto drop_from = [&](uint64_t from) {
+    if (from >= page) return;
+    Reach(run, from);
+    drop(from * kPageBytes, (page - from) * kPageBytes);
+    page = from;
   };
-  for (const auto& [chunk, number] : run.chunks) {
-    drop_down_to(chunk * kChunkPages, (chunk + 1) * kChunkPages);
+  for (auto chunk = run.chunks.rbegin(); page > 0 && chunk != run.chunks.rend();
+       ++chunk) {
+    drop_from((chunk->index + 1) * kChunkPages);
+    while (page > chunk->index * kChunkPages) drop_from(page - 1);
   }
-  drop_down_to(0, first_chunk);
+  drop_from(0);
 }
 
 void PageDrops::CarryAtOnce(NodeId node, Drop drop) {

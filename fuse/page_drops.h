@@ -15,20 +15,22 @@
 //
 // One call of the kernel goes from the first page to the last. So pages that it
 // may have are dropped one by one, and only what lies between them at once. It
-// may have those of which a READ or a WRITE has begun (MayHave; counted in
-// chunks, and of a file's first chunk always). A READ that the kernel sent
-// before such a stretch is dropped, and that begins here only afterwards, is
-// answered with what was known by then: nothing old comes into the stretch.
+// may have those of which a READ, a WRITE or a push has begun (MayHave; counted
+// in chunks). A READ that the kernel sent before such a stretch is dropped, and
+// that begins here only afterwards, is answered with what was known by then:
+// nothing old comes into the stretch.
 //
 // Why nobody waits for ever. The drop waits for pages that READs have locked,
 // and a READ for pages beyond its own only: when the drop stands before a
 // READ's pages, that READ has nothing more to wait for. And an answer that is
 // older than what is wanted by the time that it is sent is dropped with the
 // rest, since its pages are locked until then. But a READ whose answer is newer
-// than the drop that waits for it needs the next one: so a second thread
-// carries that out beside the first (`overtake`). What is left are READs that
-// stand in the way of both, and a drop of another file that the host holds up;
-// so nobody waits longer than kPatience.
+// than the drop that waits for it needs the next one: so that is carried out
+// beside the first, by another thread (`overtake`). It may be held up by a READ
+// further up, which then asks for one too, and so on until the last page: of
+// the READs that wait, that of the highest pages is let go first. What is left
+// are READs that no worker has taken yet, since all of them wait, and a drop of
+// another file that the host holds up; so nobody waits longer than kPatience.
 //
 // Of a file of which the kernel may have more than kMostChunks, all is dropped
 // in one step, and READs do not wait for it (docs/consistency.md).
@@ -45,8 +47,8 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/inlined_vector.h"
 #include "absl/functional/function_ref.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
@@ -69,8 +71,10 @@ class PageDrops {
   // Called in one step with what makes it old.
   void Want(NodeId node) ABSL_LOCKS_EXCLUDED(mu_);
   bool Pending(NodeId node) const ABSL_LOCKS_EXCLUDED(mu_);
+  // Of the page in which a file of so many bytes ends.
+  bool PendingAtEnd(NodeId node, uint64_t bytes) const ABSL_LOCKS_EXCLUDED(mu_);
 
-  // A READ or a WRITE of these bytes begins.
+  // A READ, a WRITE or a push of these bytes begins.
   void MayHave(NodeId node, uint64_t offset, uint64_t bytes)
       ABSL_LOCKS_EXCLUDED(mu_);
   // The kernel has nothing of the node any more.
@@ -90,9 +94,13 @@ class PageDrops {
       ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
-  // Chunks beyond the first, the last one first, with the number of the latest
-  // READ or WRITE of each. kAll stands for all, where they are too many.
-  using Chunks = absl::btree_map<uint64_t, uint64_t, std::greater<uint64_t>>;
+  // With the number of the latest that may have brought pages of it.
+  struct Chunk {
+    uint64_t index = 0;
+    uint64_t number = 0;
+  };
+  // In order. kAll stands for all, where they are too many.
+  using Chunks = absl::InlinedVector<Chunk, 1>;
   static constexpr uint64_t kAll = UINT64_MAX;
   // A drop under way.
   struct Run {
@@ -100,7 +108,7 @@ class PageDrops {
     uint64_t page = 0;    // all beyond it is dropped
     Chunks chunks;
   };
-  // None: nothing is pending.
+  // None: nothing is pending, nor under way.
   struct State {
     uint64_t wanted = 0;  // the latest
     uint64_t done = 0;    // the latest

@@ -70,6 +70,7 @@ void Pusher::Push(NodeId node) {
   }
   Blocks blocks;
   if (!fs_.TakeFromCache(*file, 0, blocks)) return;
+  fs_.drops_.MayHave(node, 0, blocks[0]->size());
   if (!kernel_.store(node, *blocks[0])) return;
   if (!fs_.tree_.NoteKernelHas(node, file->attr.version())) {
     return kernel_.drop(node);

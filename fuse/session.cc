@@ -291,9 +291,9 @@ void Session::InvalidatePages(NodeId node) {
   if (!view || !view->attr.IsRegular()) {
     return fs.drops().CarryAtOnce(node, drop);
   }
-  const uint64_t told = fs.tree().told_bytes(node);
+  const uint64_t told = fs.tree().told(node).bytes;
   fs.drops().Carry(node,
-                   told == Tree::kNotTold ? view->attr.size
+                   told == Told::kNothing ? view->attr.size
                                           : std::max(view->attr.size, told),
                    drop);
 }

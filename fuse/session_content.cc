@@ -17,7 +17,6 @@ void Read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
           fuse_file_info* fi) {
   constexpr absl::Duration kPause = absl::Milliseconds(2);
   FileSystem& fs = Begin(req, Op::kRead);
-  fs.drops().MayHave(ino, static_cast<uint64_t>(offset), size);
   std::string& buffer = current_worker->buffer;
   const EarlyEnd early(fs, ino, static_cast<uint64_t>(offset), size);
   // What is read directly has no page to fill.
@@ -47,7 +46,6 @@ void Read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 void Write(fuse_req_t req, fuse_ino_t ino, const char* data, size_t size,
            off_t offset, fuse_file_info* fi) {
   FileSystem& fs = Begin(req, Op::kWrite);
-  fs.drops().MayHave(ino, static_cast<uint64_t>(offset), size);
   // Pages that were written through a mapping come with the flags of whatever
   // file was at hand; they belong where they are, not at the end.
   const bool append = (fi->flags & O_APPEND) != 0 && !fi->writepage;

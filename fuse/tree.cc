@@ -357,25 +357,44 @@ void Tree::NoteRacyRead(NodeId node, Instant at) {
   if (Node* n = Get(node)) n->racy_read_at = at;
 }
 
-void Tree::NoteTold(NodeId node, uint64_t bytes) {
-  absl::MutexLock lock(&mu_);
-  if (Node* n = Get(node)) n->told_bytes = bytes;
+uint64_t MarkOf(const Version& v) {
+  const uint64_t mark = absl::HashOf(v.id, v.size, v.mtime.sec, v.mtime.nsec,
+                                     v.ctime.sec, v.ctime.nsec);
+  return std::max<uint64_t>(mark, 1);
 }
 
-uint64_t Tree::told_bytes(NodeId node) const {
+void Tree::NoteTold(NodeId node, const Told& told) {
+  absl::MutexLock lock(&mu_);
+  if (Node* n = Get(node)) n->told = told;
+}
+
+Told Tree::told(NodeId node) const {
   absl::ReaderMutexLock lock(&mu_);
   const Node* n = Get(node);
-  return n == nullptr ? kNotTold : n->told_bytes;
+  return n == nullptr ? Told() : n->told;
+}
+
+void Tree::NoteRead(NodeId node, const Version& version, bool whole) {
+  absl::MutexLock lock(&mu_);
+  Node* n = Get(node);
+  if (n == nullptr) return;
+  const bool newest = n->attr.version() == version;
+  n->told.version = newest ? MarkOf(version) : 0;
+  if (whole) NoteKernelHas(*n, version);
 }
 
 bool Tree::NoteKernelHas(NodeId node, const Version& version) {
   absl::MutexLock lock(&mu_);
   Node* n = Get(node);
-  if (n == nullptr || n->attr.version() != version || n->changed_by_us ||
-      n->changes_under_way > 0) {
+  return n != nullptr && NoteKernelHas(*n, version);
+}
+
+bool Tree::NoteKernelHas(Node& n, const Version& version) {
+  if (n.attr.version() != version || n.changed_by_us ||
+      n.changes_under_way > 0) {
     return false;
   }
-  n->kernel_has_content = true;
+  n.kernel_has_content = true;
   return true;
 }
 
@@ -401,7 +420,8 @@ bool Tree::EndChange(NodeId node, Stamp begun, const Change* change,
     n->attr = change->after;
     n->attr_at = at;
     // A write makes the kernel's file longer without a word of ours.
-    if (n->told_bytes < n->attr.size) n->told_bytes = n->attr.size;
+    if (n->told.bytes < n->attr.size) n->told.bytes = n->attr.size;
+    n->told.version = MarkOf(n->attr.version());
   }
   n->attr_uncertain = overlapped || change == nullptr;
   n->told_by_event = n->kernel_has_content = false;

@@ -133,11 +133,10 @@ class Tree {
   // be found out when somebody asks.
   void Displace(NodeId node);
   void NoteRacyRead(NodeId node, Instant at);
-  // How long the kernel takes a file to be: what it was told last, and kNotTold
-  // before that.
-  static constexpr uint64_t kNotTold = UINT64_MAX;
-  void NoteTold(NodeId node, uint64_t bytes);
-  uint64_t told_bytes(NodeId node) const;
+  void NoteTold(NodeId node, const Told& told);
+  Told told(NodeId node) const;
+  // The kernel is given content of this version, perhaps all of it.
+  void NoteRead(NodeId node, const Version& version, bool whole);
   // False if it has another version by now, or a change of our own has begun.
   bool NoteKernelHas(NodeId node, const Version& version);
 
@@ -193,6 +192,7 @@ class Tree {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Unplace(Node& node) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   static bool IsGone(const Node& node);
+  static bool NoteKernelHas(Node& node, const Version& version);
   void FreeIfUnused(Node* node) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   PageEffect Update(Node& node, const Attr& attr, Stamp asked, Instant at)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

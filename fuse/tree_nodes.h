@@ -19,7 +19,7 @@ struct Tree::Node {
   NodeId id = 0;
   NodeId parent = 0;  // 0: placeless, or the root
   uint64_t lookups = 0;
-  uint64_t told_bytes = kNotTold;
+  Told told;
   Stamp changed = 0;
   Instant attr_at = 0;
   Instant listing_at = 0;

@@ -56,6 +56,18 @@ TEST_F(EarlyEndTest, AFileIsShownAsItWasWhileTheCacheHasIt) {
   EXPECT_THAT(TakePages(), Contains(f)) << "it is not so any more";
 }
 
+// It would go back in time for whoever has seen that.
+TEST_F(EarlyEndTest, AFileIsNotShownAsItWasBeforeWhatTheKernelWasToldOf) {
+  const NodeId f = Told(10'000);
+  EXPECT_EQ(Read(f).size(), 10'000u);
+  ASSERT_EQ(truncate((host_ / "f").c_str(), 9'999), 0);
+  TakeIn();
+  std::string out;
+  EXPECT_TRUE(EarlyEnd(*fs_, f, 0, 3 * kPage).ShowAsItWas(out));
+  EXPECT_EQ(Read(f, 0, 100).size(), 100u) << "of what it is now";
+  EXPECT_FALSE(EarlyEnd(*fs_, f, 0, 3 * kPage).ShowAsItWas(out));
+}
+
 TEST_F(EarlyEndTest, WhatTheCacheDoesNotHaveIsNotShown) {
   const NodeId f = Told(10'000);
   host_.Write("f", "");
@@ -64,11 +76,12 @@ TEST_F(EarlyEndTest, WhatTheCacheDoesNotHaveIsNotShown) {
   EXPECT_FALSE(EarlyEnd(*fs_, f, 0, 3 * kPage).ShowAsItWas(out));
   EarlyEnd(*fs_, f, 0, kPage).Accept(0);
   EXPECT_FALSE(EarlyEnd(*fs_, f, 0, 1).Is(1));
-  EXPECT_EQ(fs_->tree().told_bytes(f), 0u);
+  EXPECT_EQ(fs_->tree().told(f).bytes, 0u);
 }
 
 TEST_F(EarlyEndTest, ThatAFileIsLongerIsToldOnceItsPagesAreDropped) {
   const NodeId f = Told(10);
+  EXPECT_EQ(Read(f).size(), 10u);
   host_.Write("f", std::string(20, 'b'));
   hold_drops_ = true;
   TakeIn();
@@ -81,6 +94,15 @@ TEST_F(EarlyEndTest, ThatAFileIsLongerIsToldOnceItsPagesAreDropped) {
   ASSERT_TRUE(entry.ok());
   EXPECT_EQ(entry->attr.size, 20u);
   EXPECT_GT(entry->valid_for, absl::ZeroDuration());
+}
+
+// As one is that is written beside another, and then takes its name.
+TEST_F(EarlyEndTest, ThatAFileIsLongerIsToldAtOnceIfNobodyHasReadOfIt) {
+  const NodeId f = Told(10);
+  host_.Write("f", std::string(20, 'b'));
+  hold_drops_ = true;
+  TakeIn();
+  EXPECT_EQ(GetAttr(f).size, 20u);
 }
 
 TEST_F(EarlyEndTest, ThatAFileIsShorterIsToldAtOnce) {

@@ -225,7 +225,8 @@ class Judge {
       seen_[i] = generation;
     }
     if (how_ == Rewrite::kReplace && lines != lines_ + highest % 7) {
-      return "the length is not that of " + std::to_string(highest);
+      return std::to_string(lines) + " lines are not those of " +
+             std::to_string(highest);
     }
     return {};
   }

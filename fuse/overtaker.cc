@@ -1,0 +1,45 @@
+#include "fuse/overtaker.h"
+
+#include <utility>
+
+namespace warmfs::fuse {
+
+Overtaker::Overtaker(std::function<void(NodeId)> drop)
+    : drop_(std::move(drop)) {}
+
+Overtaker::~Overtaker() {
+  std::vector<std::thread> threads;
+  {
+    absl::MutexLock lock(&mu_);
+    stop_ = true;
+    threads.swap(threads_);
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+void Overtaker::Drop(NodeId node) {
+  absl::MutexLock lock(&mu_);
+  if (stop_) return;
+  queue_.push_back(node);
+  if (queue_.size() > idle_ && threads_.size() < kMost) {
+    threads_.emplace_back([this] { Loop(); });
+  }
+}
+
+void Overtaker::Loop() {
+  while (true) {
+    NodeId node = 0;
+    {
+      absl::MutexLock lock(&mu_);
+      ++idle_;
+      mu_.Await(absl::Condition(this, &Overtaker::HasWork));
+      --idle_;
+      if (stop_) return;
+      node = queue_.front();
+      queue_.pop_front();
+    }
+    drop_(node);
+  }
+}
+
+}  // namespace warmfs::fuse
