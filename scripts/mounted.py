@@ -3,7 +3,9 @@ measure: host daemon and client are processes of their own, so that memory and
 CPU time of each can be told.
 
 The programs are those of build/release/bin, or of $WARMFS_BIN. Everything is in
-one directory beneath $TMPDIR (or /var/tmp), and gone at the end.
+one directory beneath $TMPDIR (or /var/tmp), and gone at the end. $WARMFS_TEST_HOST
+is what another host daemon's source begins with, before the directory
+(docs/windows.md).
 """
 
 import contextlib
@@ -20,6 +22,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BIN = pathlib.Path(os.environ.get("WARMFS_BIN", ROOT / "build/release/bin"))
+OTHER_HOST = os.environ.get("WARMFS_TEST_HOST")
 PATIENCE_S = 30
 # What follows the host's journal, and is sent with nothing to do.
 FOLLOWING = ("next", "fence")
@@ -108,13 +111,15 @@ class Mount:
         self.path = self.work / "mnt"
         self.options = options
         self._host = None
+        self._source = f"{OTHER_HOST}{directory}"
         self._mounted = False
         # `warmfs status` without a path tells of this mount alone.
         self._environment = {**os.environ, "XDG_RUNTIME_DIR": str(self.work)}
         self.path.mkdir(exist_ok=True)
 
     def __enter__(self):
-        self.start_host()
+        if not OTHER_HOST:
+            self.start_host()
         self.mount()
         return self
 
@@ -129,6 +134,7 @@ class Mount:
     def start_host(self):
         socket = self.work / "hostd.sock"
         socket.unlink(missing_ok=True)
+        self._source = f"unix:{socket}"
         log = open(self.work / "hostd.log", "a")
         self._host = subprocess.Popen(
             [BIN / "warmfs-hostd", "--export", f"default={self.directory}",
@@ -148,8 +154,7 @@ class Mount:
         options = f"cache={self.work / 'cache'}"
         if self.options:
             options += "," + self.options
-        self._warmfs("mount", f"unix:{self.work / 'hostd.sock'}", self.path,
-                     "-o", options)
+        self._warmfs("mount", self._source, self.path, "-o", options)
         self._mounted = True
 
     def unmount(self):

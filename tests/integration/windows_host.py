@@ -10,6 +10,7 @@ Exits 77, and says why, if there is no Wine, no .exe (build the preset
 """
 
 import ctypes
+import errno
 import json
 import os
 import pathlib
@@ -129,6 +130,7 @@ class WindowsServer(unittest.TestCase):
         cls.host, cls.mount = cls.base / "host", cls.base / "mnt"
         cls.host.mkdir()
         cls.mount.mkdir()
+        cls.prepare()
         cls.token = cls.base / "token"
         cls.token.write_text(TOKEN + "\n")
         cls.token.chmod(0o600)
@@ -142,6 +144,10 @@ class WindowsServer(unittest.TestCase):
                    "warmfs-hostd.exe to listen")
         cls.options = f"token_file={cls.token},cache={cls.base}/cache{cls.OPTIONS}"
         run(WARMFS, "mount", cls.endpoint, cls.mount, "-o", cls.options)
+
+    @classmethod
+    def prepare(cls):
+        """What there is to do before it is served."""
 
     @classmethod
     def tearDownClass(cls):
@@ -428,6 +434,38 @@ class Events(WindowsServer):
         self.assertGreater(self.status()["journal"]["host"]["overflows"], 0)
         self.assertEqual((self.seen / "d" / "f").read_text(), "after, and longer")
         self.assertEqual(len(os.listdir(self.seen)), 4001)
+
+
+class ADriveThatGoesAway(WindowsServer):
+    """What is served is itself in a mount, whose client dies."""
+
+    @classmethod
+    def prepare(cls):
+        cls.real = cls.base / "real"
+        cls.real.mkdir()
+        for name in ("read before", "not read"):
+            (cls.real / name).write_text("content")
+        run(WARMFS, "mount", cls.real, cls.host, "-o", f"cache={cls.base}/inner-cache")
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        run("umount", "-l", cls.host)
+        shutil.rmtree(cls.base, ignore_errors=True)
+
+    def test_every_use_is_an_error_and_what_was_read_stays(self):
+        self.assertEqual((self.mount / "read before").read_text(), "content")
+        inner = json.loads(run(WARMFS, "status", "--json", self.host))[0]
+        os.kill(inner["pid"], signal.SIGKILL)
+        for use in (lambda: (self.mount / "not read").read_text(),
+                    lambda: (self.mount / "new").write_text("x"),
+                    lambda: os.mkdir(self.mount / "directory")):
+            with self.assertRaises(OSError) as error:
+                use()
+            self.assertEqual(error.exception.errno, errno.EIO)
+        self.assertEqual((self.mount / "read before").read_text(), "content")
+        self.assertIsNone(self.hostd.poll(), self.log.read_text())
+        self.assertEqual(self.status()["connection"]["state"], "connected")
 
 
 class BadInput(unittest.TestCase):
