@@ -13,8 +13,10 @@
 //    That is harmless: a page's reader then asks for that page by itself,
 //    knowing what the kernel was told meanwhile;
 //  - a single page waits for the file to grow again, which is what a program
-//    that rewrites it does next. If it has not after kPatience, nothing more is
-//    told of it either, and the kernel makes the file as short as it is.
+//    that rewrites it does next. If it has not after kPatience, it is refused
+//    too if the kernel is being told to drop something: the drop waits for the
+//    page, so that is known. The program's next try is told the end. If not, the
+//    kernel makes the file as short as it is.
 //
 // Stateless beside the file system, which outlives it. Thread-safe.
 

@@ -61,12 +61,32 @@ void PageDrops::Forget(NodeId node) {
 
 void PageDrops::Begin(NodeId node, Run& run) {
   absl::MutexLock lock(&mu_);
+  const auto answered = [&]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+    const auto it = states_.find(node);
+    return it == states_.end() || it->second.answers == 0;
+  };
+  mu_.Await(absl::Condition(&answered));
   run.wanted = last_;
   run.page = UINT64_MAX;
   if (const auto it = chunks_.find(node); it != chunks_.end()) {
     run.chunks = it->second;
   }
   states_[node].runs.push_back(&run);
+}
+
+bool PageDrops::BeginAnswer(NodeId node) {
+  absl::MutexLock lock(&mu_);
+  State& state = states_[node];
+  if (state.IsPending() || !state.runs.empty()) return false;
+  ++state.answers;
+  return true;
+}
+
+void PageDrops::EndAnswer(NodeId node) {
+  absl::MutexLock lock(&mu_);
+  const auto it = states_.find(node);
+  --it->second.answers;
+  if (it->second.IsOver()) states_.erase(it);
 }
 
 void PageDrops::Reach(Run& run, uint64_t page) {
@@ -86,7 +106,7 @@ void PageDrops::Finish(NodeId node, const Run& run) {
   State& state = it->second;
   state.done = std::max(state.done, run.wanted);
   std::erase(state.runs, &run);
-  if (!state.IsPending() && state.runs.empty()) states_.erase(it);
+  if (state.IsOver()) states_.erase(it);
 }
 
 void PageDrops::Carry(NodeId node, uint64_t bytes, Drop drop) {

@@ -87,6 +87,13 @@ class PageDrops {
   // What has no order: a listing.
   void CarryAtOnce(NodeId node, Drop drop) ABSL_LOCKS_EXCLUDED(mu_);
 
+  // For as long as a READ is answered that the kernel is to believe the end of:
+  // it does not, if it is told to drop something meanwhile (early_end.h).
+  // Begin: false if a drop is wanted or under way; a later one waits for the
+  // End.
+  bool BeginAnswer(NodeId node) ABSL_LOCKS_EXCLUDED(mu_);
+  void EndAnswer(NodeId node) ABSL_LOCKS_EXCLUDED(mu_);
+
   // Before a READ is answered whose last page is this one. False: the limit is
   // over.
   bool AwaitAbove(NodeId node, uint64_t page,
@@ -113,8 +120,10 @@ class PageDrops {
     uint64_t wanted = 0;  // the latest
     uint64_t done = 0;    // the latest
     std::vector<const Run*> runs;
+    int answers = 0;
 
     bool IsPending() const { return done < wanted; }
+    bool IsOver() const { return !IsPending() && runs.empty() && answers == 0; }
   };
 
   void DropInOrder(Run& run, uint64_t bytes, Drop drop)

@@ -32,15 +32,15 @@ void Read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
     if (shorter) break;
     absl::SleepFor(kPause);
   }
-  // The kernel makes the file as short as this answer, but only if it is told
-  // to drop nothing before.
-  if (shorter) {
-    early.Accept(buffer.size());
-  } else if (!direct) {
-    fs.drops().AwaitAbove(ino, early.last_page());
+  if (!shorter) {
+    if (!direct) fs.drops().AwaitAbove(ino, early.last_page());
+    return (void)fuse_reply_buf(req, buffer.data(), buffer.size());
   }
+  if (!fs.drops().BeginAnswer(ino)) return (void)fuse_reply_err(req, EINTR);
+  early.Accept(buffer.size());
   fuse_reply_buf(req, buffer.data(), buffer.size());
-  if (shorter) early.DropAgain();
+  fs.drops().EndAnswer(ino);
+  early.DropAgain();
 }
 
 void Write(fuse_req_t req, fuse_ino_t ino, const char* data, size_t size,

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <thread>
 #include <vector>
 
@@ -257,6 +258,33 @@ TEST_F(PageDropsTest, AReadDoesNotWaitForWhatIsWantedAfterItBeganToWait) {
     drops_.Want(kFile);
   }
   read.join();
+  EXPECT_TRUE(drops_.Pending(kFile));
+}
+
+// The kernel would not believe it.
+TEST_F(PageDropsTest, NoEndIsToldWhileADropIsWantedOrUnderWay) {
+  drops_.Carry(kFile, kPage, [&](uint64_t, uint64_t) {
+    EXPECT_FALSE(drops_.BeginAnswer(kFile)) << "one that nobody wanted";
+  });
+  drops_.Want(kFile);
+  EXPECT_FALSE(drops_.BeginAnswer(kFile));
+  Carry(kPage);
+  EXPECT_TRUE(drops_.BeginAnswer(kFile));
+  drops_.EndAnswer(kFile);
+}
+
+TEST_F(PageDropsTest, ADropWaitsForAnEndThatIsBeingTold) {
+  ASSERT_TRUE(drops_.BeginAnswer(kFile));
+  ASSERT_TRUE(drops_.BeginAnswer(kFile)) << "of another page";
+  std::atomic<bool> told = false;
+  std::thread drop([&] {
+    drops_.Carry(kFile, kPage, [&](uint64_t, uint64_t) { EXPECT_TRUE(told); });
+  });
+  drops_.EndAnswer(kFile);
+  told = true;
+  drops_.EndAnswer(kFile);
+  drop.join();
+  drops_.Want(kFile);
   EXPECT_TRUE(drops_.Pending(kFile));
 }
 

@@ -152,13 +152,15 @@ class Reader {
   static std::optional<std::string> Read(int fd) {
     std::string all;
     char piece[100'000];
-    ssize_t n = 0;
-    while ((n = pread(fd, piece, sizeof(piece),
-                      static_cast<off_t>(all.size()))) > 0) {
+    while (true) {
+      const ssize_t n =
+          pread(fd, piece, sizeof(piece), static_cast<off_t>(all.size()));
+      // The file was short for long (fuse/early_end.h).
+      if (n < 0 && errno == EINTR) continue;
+      EXPECT_GE(n, 0) << strerror(errno);
+      if (n <= 0) return all;
       all.append(piece, static_cast<size_t>(n));
     }
-    EXPECT_EQ(n, 0) << strerror(errno);
-    return all;
   }
   static std::optional<std::string> Map(int fd) {
     struct stat st {};
