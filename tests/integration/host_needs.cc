@@ -97,6 +97,18 @@ bool HasFifos(const std::string& mnt) {
   return made;
 }
 
+bool HasReplacedFiles(const std::string& mnt, const std::string& host) {
+  // Larger than what is fetched with its first byte.
+  constexpr off_t kBytes = 16 << 20;
+  const ProbeFile theirs(host + "/.probe"), next(host + "/.probe-next");
+  if (ftruncate(theirs.fd(), kBytes) != 0) return false;
+  const UniqueFd ours(open((mnt + "/.probe").c_str(), O_RDONLY | O_CLOEXEC));
+  char byte = 0;
+  return pread(ours.get(), &byte, 1, 0) == 1 &&
+         rename(next.path(), theirs.path()) == 0 &&
+         pread(ours.get(), &byte, 1, kBytes - 1) == 1;
+}
+
 bool HasNothingElse(const std::string& mnt, const std::string& host) {
   const ProbeFile file(mnt + "/.probe");
   for (const auto& entry : fs::directory_iterator(host)) {
@@ -131,6 +143,8 @@ std::string Unmet(Need need, const std::string& mnt, const std::string& host) {
       return HasExtendedAttributes(mnt) ? "" : "extended attributes";
     case Need::kFifos:
       return HasFifos(mnt) ? "" : "FIFOs";
+    case Need::kReplacedFiles:
+      return HasReplacedFiles(mnt, host) ? "" : "files that were replaced";
     case Need::kNothingElse:
       return HasNothingElse(mnt, host) ? ""
                                        : "directory without files of its own";

@@ -21,6 +21,7 @@ enum class Need {
   kFallocate,
   kExtendedAttributes,
   kFifos,
+  kReplacedFiles,  // are read on by who has read of them just before
   kNothingElse,  // the host's directory has only what is seen in the mount
 };
 
