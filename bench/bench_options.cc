@@ -92,6 +92,10 @@ void AddHow(CLI::App& app, BenchOptions& o) {
   app.add_option("--mount-options", o.mount_options,
                  "More options for warmfs mount -o, such as ttl=60")
       ->type_name("OPTIONS");
+  app.add_option("--host", o.host,
+                 "What is mounted is this, followed by the directory's path: "
+                 "another host daemon serves it")
+      ->type_name("SOURCE");
   app.add_flag("--peers", o.peers,
                "Measure sshfs and bindfs, too, if they are installed");
   app.add_flag("!--no-drop-caches", o.drop_caches,

@@ -16,6 +16,7 @@ namespace warmfs::bench {
 
 struct BenchOptions {
   std::string directory;    // empty: an example tree
+  std::string host;         // what a source begins with, before the directory
   uint64_t tree_files = 0;  // of the example tree
   int runs = 5;
   std::vector<Op> ops;

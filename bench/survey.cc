@@ -46,6 +46,11 @@ void Add(const std::string& root, const std::string& path, unsigned char type,
   }
 }
 
+// Ours, and what a host daemon on Windows keeps for itself and never shows.
+bool IsOfTools(std::string_view name) {
+  return name == kScratchName || name == ".warmfs-host";
+}
+
 }  // namespace
 
 absl::Status Walk(
@@ -62,9 +67,7 @@ absl::Status Walk(
     // readdir tells an error from the end by errno alone.
     for (errno = 0; const dirent* entry = readdir(dir.get()); errno = 0) {
       if (IsDots(entry->d_name)) continue;
-      if (prefix.empty() && entry->d_name == std::string_view(kScratchName)) {
-        continue;
-      }
+      if (prefix.empty() && IsOfTools(entry->d_name)) continue;
       const std::string path =
           prefix.empty() ? entry->d_name : prefix + "/" + entry->d_name;
       const unsigned char type = entry->d_type != DT_UNKNOWN

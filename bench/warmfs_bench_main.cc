@@ -197,7 +197,7 @@ absl::Status Measure(const BenchOptions& o, const std::string& program,
   auto directory = Directory(o, workspace);
   if (!directory.ok()) return directory.status();
   auto warmfs = WarmfsSystem::Make({.program = program,
-                                    .directory = *directory,
+                                    .source = o.host + *directory,
                                     .work_directory = workspace.directory(),
                                     .mount_options = o.mount_options});
   if (!warmfs.ok()) return warmfs.status();

@@ -66,7 +66,7 @@ absl::Status WarmfsSystem::MountAgain() {
   }
   // Mounted or not if this fails half way: Unmount finds out.
   mounted_ = true;
-  return RunOrFail(Warmfs({"mount", options_.directory, mountpoint_, "-o",
+  return RunOrFail(Warmfs({"mount", options_.source, mountpoint_, "-o",
                            mount_options}))
       .status();
 }

@@ -13,7 +13,7 @@ namespace warmfs::bench {
 
 struct WarmfsOptions {
   std::string program;
-  std::string directory;       // to mount
+  std::string source;          // to mount
   std::string work_directory;  // for mountpoint, caches and control sockets
   std::string mount_options;   // as the user gave them
 };

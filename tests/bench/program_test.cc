@@ -121,6 +121,19 @@ TEST_F(OnAMount, AnEditThatNobodyTellsOfIsAFailureAndNotAFigure) {
   EXPECT_THAT(output.out, HasSubstr("edit: left out: an edit was not seen"));
 }
 
+TEST_F(OnAMount, AnotherHostDaemonServesTheDirectory) {
+  const auto bench = [](const std::string& host) {
+    return Bench({"--tree", "20", "--ops", "walk", "--states", "cold", "--runs",
+                  "1", "--host", host});
+  };
+  const auto hostd = fs::path(BENCH_PROGRAM).parent_path() / "warmfs-hostd";
+  const Output output =
+      bench("exec:" + hostd.string() + " --quiet --stdio --export default=");
+  EXPECT_EQ(output.exit_code, 0) << output.err << output.out;
+  EXPECT_THAT(output.out, HasSubstr("warmfs cold"));
+  EXPECT_EQ(bench("exec:false ").exit_code, 69) << "nobody serves it";
+}
+
 TEST_F(OnAMount, OnAReadOnlyMountChangesAreLeftOutAndTheRestIsMeasured) {
   const std::string directory = InWorkspace("source");
   fs::create_directories(directory);
