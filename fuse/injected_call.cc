@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cerrno>
 
+#include "absl/algorithm/container.h"
 #include "absl/time/clock.h"
 #include "fuse/injected_names.h"
 #include "schema/unique_fd.h"
@@ -145,12 +146,18 @@ void InjectedCall::InvalidateBefore(const Invalidate& entry) {
   }
 }
 
+// A change of our own to one name of a move may have been there before the
+// kernel moved it, and is then at the other name: what is true there does not
+// tell.
 void InjectedCall::InvalidateAfter(const Invalidate& entry) {
   InjectedNames names(fs_);
-  for (const PlannedName& name : plan_->names()) {
+  const auto& planned = plan_->names();
+  const bool changed = absl::c_any_of(planned, [&](const PlannedName& name) {
+    return fs_.tree().ChangedSince(name.dir, begun_);
+  });
+  for (const PlannedName& name : planned) {
     if (name.dir == kHiddenNode) continue;
-    if (names.Truth(name.dir, name.name) != name.after.id ||
-        fs_.tree().ChangedSince(name.dir, begun_)) {
+    if (changed || names.Truth(name.dir, name.name) != name.after.id) {
       entry(name.dir, name.name);
     }
   }
