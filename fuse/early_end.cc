@@ -21,14 +21,16 @@ bool EarlyEnd::ShowAsItWas(std::string& out) const {
     auto block = fs_.cache().GetBlock(file->attr.id, at / kBlockBytes);
     const size_t start = at % kBlockBytes;
     if (!block || block->bytes.size() <= start) break;
-    if (was.empty()) version = block->version;
+    if (was.empty()) {
+      version = block->version;
+      // What the kernel was told since then is newer.
+      if (MarkOf(version) != fs_.tree_.told(node_).version) return false;
+    }
     if (block->version != version) break;
     was.append(block->bytes, start, size_ - was.size());
     if (block->bytes.size() < kBlockBytes) break;
   }
-  // What the kernel was told since then is newer.
-  if (MarkOf(version) != fs_.tree_.told(node_).version) return false;
-  if (Is(was.size())) return false;
+  if (was.empty() || Is(was.size())) return false;
   out = std::move(was);
   DropAgain();
   return true;

@@ -42,16 +42,15 @@ void PageDrops::MayHave(NodeId node, uint64_t offset, uint64_t bytes) {
   absl::MutexLock lock(&mu_);
   ++last_;
   Chunks& chunks = chunks_[node];
-  for (uint64_t i = offset / kChunkBytes; i <= last; ++i) {
+  for (uint64_t i = offset / kChunkBytes; i <= last && !IsAll(chunks); ++i) {
     auto it = absl::c_lower_bound(
         chunks, i,
         [](const Chunk& c, uint64_t index) { return c.index < index; });
-    if (it != chunks.end() && it->index == kAll) break;
     if (it == chunks.end() || it->index != i) it = chunks.insert(it, {i, 0});
     it->number = last_;
     if (chunks.size() > kMostChunks) chunks = {{kAll, 0}};
   }
-  if (chunks.back().index == kAll) chunks = {{kAll, last_}};
+  if (IsAll(chunks)) chunks.back().number = last_;
 }
 
 void PageDrops::Forget(NodeId node) {
@@ -100,7 +99,7 @@ void PageDrops::Finish(NodeId node, const Run& run) {
     const auto dropped = [&](const Chunk& c) { return c.number <= run.wanted; };
     Chunks& left = it->second;
     left.erase(std::remove_if(left.begin(), left.end(), dropped), left.end());
-    if (it->second.empty()) chunks_.erase(it);
+    if (left.empty()) chunks_.erase(it);
   }
   const auto it = states_.find(node);
   State& state = it->second;
@@ -117,10 +116,9 @@ void PageDrops::Carry(NodeId node, uint64_t bytes, Drop drop) {
 }
 
 void PageDrops::DropInOrder(Run& run, uint64_t bytes, Drop drop) {
-  const bool all = !run.chunks.empty() && run.chunks.back().index == kAll;
   const uint64_t end = (bytes + kPageBytes - 1) / kPageBytes;
   uint64_t page = 0;  // what lies beyond is dropped
-  if (!run.chunks.empty() && !all) {
+  if (!run.chunks.empty() && !IsAll(run.chunks)) {
     page = std::min(end, (run.chunks.back().index + 1) * kChunkPages);
   }
   Reach(run, page);
@@ -137,13 +135,6 @@ void PageDrops::DropInOrder(Run& run, uint64_t bytes, Drop drop) {
     while (page > chunk->index * kChunkPages) drop_from(page - 1);
   }
   drop_from(0);
-}
-
-void PageDrops::CarryAtOnce(NodeId node, Drop drop) {
-  Run run;
-  Begin(node, run);
-  drop(0, 0);
-  Finish(node, run);
 }
 
 bool PageDrops::AwaitAbove(NodeId node, uint64_t page,

@@ -84,8 +84,6 @@ class PageDrops {
   // of `drop` with an offset and a length, 0: to the end.
   using Drop = absl::FunctionRef<void(uint64_t offset, uint64_t bytes)>;
   void Carry(NodeId node, uint64_t bytes, Drop drop) ABSL_LOCKS_EXCLUDED(mu_);
-  // What has no order: a listing.
-  void CarryAtOnce(NodeId node, Drop drop) ABSL_LOCKS_EXCLUDED(mu_);
 
   // For as long as a READ is answered that the kernel is to believe the end of:
   // it does not, if it is told to drop something meanwhile (early_end.h).
@@ -109,6 +107,9 @@ class PageDrops {
   // In order. kAll stands for all, where they are too many.
   using Chunks = absl::InlinedVector<Chunk, 1>;
   static constexpr uint64_t kAll = UINT64_MAX;
+  static bool IsAll(const Chunks& chunks) {
+    return !chunks.empty() && chunks.back().index == kAll;
+  }
   // A drop under way.
   struct Run {
     uint64_t wanted = 0;  // it does for all up to this

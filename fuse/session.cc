@@ -281,21 +281,20 @@ void Session::InvalidateNode(NodeId node, off_t from) {
 void Session::InvalidatePages(NodeId node) {
   FileSystem& fs = impl_->fs();
   const auto view = fs.tree().Look(node);
-  const auto drop = [&](uint64_t from, uint64_t length) {
+  // A listing has no order, and is dropped at once.
+  uint64_t bytes = 0;
+  if (view && view->attr.IsRegular()) {
+    const uint64_t told = fs.tree().told(node).bytes;
+    bytes = view->attr.size;
+    if (told != Told::kNothing) bytes = std::max(bytes, told);
+  }
+  fs.drops().Carry(node, bytes, [&](uint64_t from, uint64_t length) {
     // The first call finds out whether the kernel knows the inode.
     const auto offset = static_cast<off_t>(from);
     if (length == 0) return InvalidateNode(node, offset);
     fuse_lowlevel_notify_inval_inode(impl_->session(), node, offset,
                                      static_cast<off_t>(length));
-  };
-  if (!view || !view->attr.IsRegular()) {
-    return fs.drops().CarryAtOnce(node, drop);
-  }
-  const uint64_t told = fs.tree().told(node).bytes;
-  fs.drops().Carry(node,
-                   told == Told::kNothing ? view->attr.size
-                                          : std::max(view->attr.size, told),
-                   drop);
+  });
 }
 
 void Session::InvalidateAttr(NodeId node) {
