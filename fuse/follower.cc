@@ -113,9 +113,7 @@ void Follower::BeginEpoch(const JournalPos& head) {
   const bool moved_on = counters().cursor.journal_id == head.journal_id;
   const std::vector<NodeId> directories =
       fs_.FollowJournal(head.journal_id, moved_on);
-  cache::Edit edit;
-  edit.SetCursor(head);
-  fs_.cache().Commit(std::move(edit));
+  KeepCursor(head);
   spdlog::info("a new epoch of the host's journal; {} directories are checked",
                directories.size());
   absl::MutexLock lock(&mu_);
@@ -125,15 +123,29 @@ void Follower::BeginEpoch(const JournalPos& head) {
                         directories.end());
 }
 
+void Follower::KeepCursor(const JournalPos& cursor) {
+  cache::Edit edit;
+  edit.SetCursor(cursor);
+  fs_.cache().Commit(std::move(edit));
+}
+
 void Follower::TakeIn(const NextReply& reply) {
-  if (reply.events.empty()) return;
+  if (reply.events.empty()) {
+    // A host that was restarted has gone on.
+    if (reply.pos != counters().cursor) KeepCursor(reply.pos);
+    return;
+  }
   notifier_.AwaitRoom();
   fs_.Raise(applier_.Apply(reply.pos.journal_id, reply.events));
   std::vector<absl::Time> taken;
+  std::vector<NodeId> revoked;
   uint64_t own = 0;
   for (const Event& event : reply.events) {
     own += event.own ? 1 : 0;
     if (!event.own) taken.push_back(ToTime(event.taken));
+    if (event.kind != EventKind::kRevoked) continue;
+    const NodeId dir = fs_.tree().Find(event.dir);
+    if (dir != 0) revoked.push_back(dir);
   }
   if (!taken.empty()) {
     notifier_.After([this, taken = std::move(taken)] {
@@ -144,6 +156,7 @@ void Follower::TakeIn(const NextReply& reply) {
   absl::MutexLock lock(&mu_);
   counters_.events += reply.events.size();
   counters_.own += own;
+  to_revalidate_.insert(to_revalidate_.end(), revoked.begin(), revoked.end());
 }
 
 void Follower::Following(uint64_t journal) {

@@ -8,7 +8,8 @@
 // since the cursor (a new epoch), all leases are void: directories that the
 // kernel keeps names of are listed again by a second thread (the revalidator),
 // each once, or by whoever uses one first, and what differs is raised for the
-// watchers.
+// watchers. So is one whose lease the host has revoked, for otherwise those who
+// watch it would be told of nothing until somebody looks there.
 //
 // While the host is away, what was leased is served as it was last known, as
 // the kernel does with what it holds; the status says that the host is away.
@@ -84,6 +85,7 @@ class Follower {
   bool Step(rpc::Channel& host, absl::Duration wait);
   void BeginEpoch(const JournalPos& head);
   void TakeIn(const NextReply& reply);
+  void KeepCursor(const JournalPos& cursor);
   void Following(uint64_t journal);
   bool stopped() const {
     absl::MutexLock lock(&mu_);

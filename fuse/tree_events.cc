@@ -45,7 +45,10 @@ std::vector<NodeId> Tree::VoidLeases() {
 
 void Tree::Revoke(const FileId& dir) {
   absl::MutexLock lock(&mu_);
-  if (Node* n = GetById(dir)) Doubt(*n);
+  Node* n = GetById(dir);
+  if (n == nullptr) return;
+  n->missed_events = n->kernel_keeps_names;
+  Doubt(*n);
 }
 
 NodeId Tree::ApplyEvent(const Attr& attr, Instant at) {

@@ -16,15 +16,20 @@ size_t BytesOf(const Journal::Item& item) {
 
 }  // namespace
 
-Journal::Journal(Limits limits) : limits_(limits) {
+Journal::Journal(Limits limits, std::optional<JournalPos> earlier)
+    : limits_(limits) {
   absl::MutexLock lock(&mu_);
   StartEpoch();
+  if (!earlier) return;
+  earlier_ = earlier->sequence;
+  first_ = earlier_ + kLife;
+  head_ = {earlier->journal_id, first_};
 }
 
 void Journal::StartEpoch() {
   head_ = {.journal_id = RandomNumber(), .sequence = 0};
   items_.clear();
-  bytes_ = fenced_ = last_owner_ = 0;
+  bytes_ = fenced_ = last_owner_ = earlier_ = first_ = 0;
   last_owner_from_ = 1;
 }
 
@@ -73,6 +78,13 @@ bool Journal::TakeAsked() {
   return std::exchange(asked_, false) || !waiting_.empty();
 }
 
+JournalPos Journal::Present(JournalPos pos) const {
+  const bool earlier = pos.journal_id == head_.journal_id &&
+                       pos.sequence >= earlier_ && pos.sequence < first_;
+  if (earlier) pos.sequence = first_;
+  return pos;
+}
+
 bool Journal::Knows(const JournalPos& pos) const {
   return pos.journal_id == head_.journal_id && pos.sequence <= head_.sequence &&
          head_.sequence - pos.sequence <= items_.size();
@@ -93,16 +105,17 @@ bool Journal::IsNews(uint64_t client, const JournalPos& after) const {
          head_.sequence - after.sequence >= kOwnBatch;
 }
 
-void Journal::Await(uint64_t client, const NextRequest& request) {
+void Journal::Await(uint64_t client, const NextRequest& request,
+                    const JournalPos& after) {
   const absl::Time until =
       absl::Now() + std::min(absl::Milliseconds(request.wait_ms), kLongestWait);
   const uint64_t call = ++last_call_;
   waiting_[client] = call;
   const auto any = [&]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
-    return closed_ || head_ != request.after || !IsLatest(client, call);
+    return closed_ || head_ != after || !IsLatest(client, call);
   };
   const auto news = [&]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
-    return closed_ || IsNews(client, request.after) || !IsLatest(client, call);
+    return closed_ || IsNews(client, after) || !IsLatest(client, call);
   };
   mu_.AwaitWithDeadline(absl::Condition(&any), until);
   mu_.AwaitWithDeadline(absl::Condition(&news),
@@ -127,17 +140,18 @@ NextReply Journal::Next(uint64_t client, const NextRequest& request) {
   NextReply reply;
   absl::MutexLock lock(&mu_);
   asked_ = true;
-  if (!closed_ && !IsNews(client, request.after)) Await(client, request);
+  const JournalPos after = Present(request.after);
+  if (!closed_ && !IsNews(client, after)) Await(client, request, after);
   if (closed_) {
     reply.error = kESHUTDOWN;
     return reply;
   }
-  if (!Knows(request.after)) {
+  if (!Knows(after)) {
     reply.new_epoch = true;
     reply.pos = head_;
     return reply;
   }
-  reply.pos = request.after;
+  reply.pos = after;
   Collect(client, std::clamp(request.max_events, 1u, kMostEvents), &reply);
   return reply;
 }

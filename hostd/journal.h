@@ -2,6 +2,11 @@
 // rules of schema/ops_journal.h. Positions count up within an epoch; a new
 // epoch has another, random journal id, starts at 0 and keeps nothing.
 //
+// A journal may go on where that of an earlier hostd was (subtree_source.h says
+// how it can). Its events are then numbered from kLife behind that position, so
+// that none has the number of one that the earlier hostd told of after it;
+// whoever has read up to there or further goes on with the first of these.
+//
 // Bounded by events and by bytes: the oldest go, and a client that has not read
 // them begins a new epoch of its own (Next answers new_epoch).
 //
@@ -19,6 +24,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -47,7 +53,11 @@ class Journal {
     uint64_t owner = 0;
   };
 
-  explicit Journal(Limits limits);
+  // How many events one hostd tells of at most behind what it has kept.
+  static constexpr uint64_t kLife = uint64_t{1} << 40;
+
+  // `earlier`: the position to go on from.
+  explicit Journal(Limits limits, std::optional<JournalPos> earlier = {});
 
   JournalPos head() const ABSL_LOCKS_EXCLUDED(mu_);
   // The head, up to which nobody's events linger.
@@ -66,14 +76,16 @@ class Journal {
   bool TakeAsked() ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
+  // The same of this hostd's, if it is one of the earlier's.
+  JournalPos Present(JournalPos pos) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   bool Knows(const JournalPos& pos) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   bool IsLatest(uint64_t client, uint64_t call) const
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
   // There is something after the position that the client should not wait for.
   bool IsNews(uint64_t client, const JournalPos& after) const
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
-  void Await(uint64_t client, const NextRequest& request)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Await(uint64_t client, const NextRequest& request,
+             const JournalPos& after) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Collect(uint64_t client, uint32_t most, NextReply* reply) const
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
   void DropOldest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -84,6 +96,9 @@ class Journal {
   bool closed_ ABSL_GUARDED_BY(mu_) = false;
   bool asked_ ABSL_GUARDED_BY(mu_) = false;
   JournalPos head_ ABSL_GUARDED_BY(mu_);
+  // Positions from the one on and before the other are the earlier hostd's.
+  uint64_t earlier_ ABSL_GUARDED_BY(mu_) = 0;
+  uint64_t first_ ABSL_GUARDED_BY(mu_) = 0;
   // Without a gap; the last one is head_'s.
   std::deque<Item> items_ ABSL_GUARDED_BY(mu_);
   size_t bytes_ ABSL_GUARDED_BY(mu_) = 0;

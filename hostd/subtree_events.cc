@@ -7,6 +7,9 @@
 namespace warmfs::hostd {
 namespace {
 
+// Remembered, that is; those that are forgotten are told once more.
+constexpr size_t kMostRevoked = 65536;
+
 bool IsFirstHalf(const Change& change) {
   return change.kind == ChangeKind::kMovedFrom ||
          change.kind == ChangeKind::kRemoved ||
@@ -68,13 +71,14 @@ bool MayBeHalfAMove(const std::vector<Change>& batch) {
 SubtreeEvents::SubtreeEvents(const Tree& tree, LeasedDirs& dirs,
                              Markers& markers, Watcher& watcher,
                              Journal& journal, bool source_tells_closes,
-                             absl::Duration close_after)
+                             const WatcherOptions& options)
     : tree_(tree),
       dirs_(dirs),
       markers_(markers),
       watcher_(watcher),
       source_tells_closes_(source_tells_closes),
-      written_(close_after),
+      earlier_leases_(options.earlier.has_value()),
+      written_(options.close_after),
       out_(watcher.claims(), journal) {}
 
 void SubtreeEvents::StartBatch() {
@@ -129,6 +133,10 @@ void SubtreeEvents::Handle(const Change& change) {
     case ChangeKind::kRemoved:
       return Named(change, EventKind::kDeleted);
     case ChangeKind::kMovedFrom:
+      // What happens in it out there is not told, and it may come back.
+      if (earlier_leases_ && change.directory.value_or(true)) {
+        return NewEpoch();
+      }
       return Named(change, EventKind::kMovedFrom);
     case ChangeKind::kMovedTo:
       return Named(change, EventKind::kMovedTo);
@@ -151,6 +159,8 @@ void SubtreeEvents::Handle(const Change& change) {
 }
 
 void SubtreeEvents::NewEpoch() {
+  earlier_leases_ = false;
+  revoked_.clear();
   dirs_.Clear();
   written_.Clear();
   out_.NewEpoch();
@@ -189,6 +199,23 @@ FileId SubtreeEvents::DirOf(const Change& change) const {
   return dirs_.At(change.path);
 }
 
+// A directory that cannot be told may be any.
+void SubtreeEvents::RevokeEarlier(const Change& change) {
+  if (!earlier_leases_) return;
+  FileId id = change.dir;
+  if (id.IsNull()) {
+    UniqueFd fd;
+    Attr attr;
+    if (tree_.jail().Open(change.path, &fd) == 0 &&
+        tree_.attrs().Read(fd.get(), &attr) == 0) {
+      id = attr.id;
+    }
+  }
+  if (id.IsNull()) return NewEpoch();
+  if (revoked_.size() >= kMostRevoked) revoked_.clear();
+  if (revoked_.insert(id).second) out_.Revoke(id);
+}
+
 void SubtreeEvents::Named(const Change& change, EventKind kind, uint32_t cookie,
                           std::optional<bool> directory) {
   const bool goes =
@@ -204,7 +231,7 @@ void SubtreeEvents::Named(const Change& change, EventKind kind, uint32_t cookie,
     was_directory = !dirs_.At(Joined(change.path, change.name)).IsNull();
   }
   const FileId dir = DirOf(change);
-  if (dir.IsNull()) return;
+  if (dir.IsNull()) return RevokeEarlier(change);
   const Place place(dir, change.name);
   if (goes) {
     if (const auto file = written_.Take(place)) Closed(*file);

@@ -17,6 +17,9 @@
 //  - A directory that "was modified" has mostly had something happen in it,
 //    which is told by itself. If its time of change has not been told by that,
 //    it is told as a change of attributes.
+//  - A journal that goes on from an earlier hostd's: nobody knows what that one
+//    had leased, so a directory that is not leased now is told of by kRevoked,
+//    once.
 //  - kClosedWrite, where the source does not tell it: a file that was made or
 //    written to counts as closed when nothing has been told of it for
 //    close_after; when it loses its name; and when somebody fences, which asks
@@ -55,7 +58,7 @@ class SubtreeEvents {
  public:
   SubtreeEvents(const Tree& tree, LeasedDirs& dirs, Markers& markers,
                 Watcher& watcher, Journal& journal, bool source_tells_closes,
-                absl::Duration close_after);
+                const WatcherOptions& options);
 
   // True if all that was told is the clients' own work.
   bool Process(std::vector<Change> batch);
@@ -84,7 +87,10 @@ class SubtreeEvents {
   void EndBatch();
   // What is leased at the change's place, or beneath. True if it was there.
   bool DropPlace(const Change& change);
+  // If it is leased.
   FileId DirOf(const Change& change) const;
+  // Something has happened in it, and it is not leased by this hostd.
+  void RevokeEarlier(const Change& change);
 
   // Of the directory at its path, if it is there.
   int Open(const FileId& dir);
@@ -99,6 +105,8 @@ class SubtreeEvents {
   const bool source_tells_closes_;
   std::atomic<uint64_t> overflows_{0};
   std::atomic<bool> ended_{false};
+  bool earlier_leases_;                  // may count
+  absl::flat_hash_set<FileId> revoked_;  // of these, not any more
   uint32_t last_cookie_ = 0;
   WrittenFiles written_;
 

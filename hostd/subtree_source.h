@@ -36,16 +36,16 @@
 // A stream that outlives hostd. A source may have a cursor: where in the stream
 // it is, in its own words, such that Create with it goes on just behind what
 // was taken last, or says kLost first if that is not there any more. It is
-// meant for a journal that goes on after a restart of hostd, and the mapping is
-// the journal's: kept beside the tree are the journal's id, a sequence number,
-// and the cursor when exactly the events up to that number had been made. After
-// a restart the journal has the same id and that number as its head, and tells
-// everything behind the cursor as new events. A client whose position is the
-// number or later has seen some of it already, which is harmless since events
-// are states; so it goes on from the number. One whose position is earlier has
-// missed what was only in memory: a new epoch. Which directories were leased is
-// not known any more, so while it catches up the watcher tells of all of them.
-// Nothing does this yet.
+// for a journal that goes on after a restart of hostd, and the mapping is kept
+// beside the tree (bookmark.h): the journal's id, a position, and the cursor
+// when exactly the events up to there had been made. After a restart the
+// journal has the same id, and tells everything behind the cursor as new
+// events. A client whose position is the one kept or later has seen some of it
+// already, which is harmless since events are states; so it goes on with the
+// first of these. One whose position is earlier has missed what was only in
+// memory: a new epoch. Which directories were leased is not known any more, so
+// one that something is told of and that is not leased anew is told as kRevoked
+// instead: a client to which that is news has the lease from before, and looks.
 //
 // Thread-safe, but Wait, Take and cursor belong to one thread.
 
@@ -112,7 +112,7 @@ class SubtreeSource {
   // Appends what has come, and does not wait.
   virtual void Take(std::vector<Change>* out) = 0;
 
-  // Of what was taken last; empty: the stream ends with hostd.
+  // Of what was taken last; empty: there is none, or not just now.
   virtual std::string cursor() const { return ""; }
 
   // What is not the same for all of them.

@@ -11,24 +11,53 @@ namespace {
 
 constexpr absl::Duration kOtherHalf = absl::Milliseconds(1);
 constexpr absl::Duration kMarkerWait = absl::Seconds(1);
+constexpr absl::Duration kKeepAfter = absl::Seconds(1);
 // A row of the table has a path.
 constexpr size_t kMostDirs = 1 << 18;
 // How often an entry may be another object at each look.
 constexpr int kCoverAttempts = 4;
 
+bool TellsOfClientsFiles(const Change& change) {
+  return change.kind != ChangeKind::kHidden &&
+         change.kind != ChangeKind::kMarker;
+}
+
 }  // namespace
 
 SubtreeWatcher::SubtreeWatcher(const Tree& tree,
                                std::unique_ptr<SubtreeSource> source,
-                               const WatcherOptions& options)
+                               const WatcherOptions& options,
+                               std::unique_ptr<BookmarkFile> kept)
     : DrainedWatcher(options, markers_),
       tree_(tree),
       source_(std::move(source)),
+      kept_file_(std::move(kept)),
       markers_(*source_),
       dirs_(std::min<size_t>(options.max_watches, kMostDirs)),
       events_(tree, dirs_, markers_, *this, journal_,
-              source_->ways().tells_closes, options.close_after) {
+              source_->ways().tells_closes, options) {
+  KeepIfDue(absl::InfiniteFuture());
+  // Another hostd might go on from where this one does.
+  if (options.earlier && kept_ != journal_.head()) events_.NewEpoch();
   StartDraining();
+}
+
+SubtreeWatcher::~SubtreeWatcher() {
+  EndDraining();
+  KeepIfDue(absl::InfiniteFuture());
+}
+
+void SubtreeWatcher::KeepIfDue(absl::Time now) {
+  const JournalPos head = journal_.head();
+  if (kept_file_ == nullptr || (head == kept_ && !moved_on_)) return;
+  if (keep_due_ == absl::InfiniteFuture()) keep_due_ = now + kKeepAfter;
+  if (now < keep_due_) return;
+  keep_due_ = absl::InfiniteFuture();
+  const std::string cursor = source_->cursor();
+  if (cursor.empty()) return;
+  if (!kept_file_->Write(EncodeBookmark({head, cursor}))) return;
+  kept_ = head;
+  moved_on_ = false;
 }
 
 bool SubtreeWatcher::IsAt(const std::string& path, const FileId& id) const {
@@ -106,7 +135,8 @@ void SubtreeWatcher::Sweep(absl::Time now) {
 }
 
 void SubtreeWatcher::WaitForEvents() {
-  const absl::Time until = std::min(events_.next_closed(), marker_due_);
+  const absl::Time until =
+      std::min({events_.next_closed(), marker_due_, keep_due_});
   source_->Wait(std::max(until - absl::Now(), absl::ZeroDuration()));
 }
 
@@ -118,9 +148,12 @@ bool SubtreeWatcher::Round() {
     source_->Take(&batch);
   }
   const bool any = !batch.empty();
+  // Keeping a bookmark must not be a reason to keep another.
+  moved_on_ = moved_on_ || std::ranges::any_of(batch, TellsOfClientsFiles);
   const uint64_t overflows = events_.overflows();
   const bool own = any && events_.Process(std::move(batch));
   events_.TellClosed(absl::Now());
+  KeepIfDue(absl::Now());
   if (events_.ended()) {
     Processed(UINT64_MAX);  // nobody waits for what will not come
     marker_due_ = absl::InfiniteFuture();
@@ -145,14 +178,6 @@ void SubtreeWatcher::PlaceMarkerIfDue(bool lost) {
   } else if (late || marker_due_ == absl::InfiniteFuture()) {
     marker_due_ = absl::Now() + kMarkerWait;
   }
-}
-
-WatcherFactory WatchSubtree(std::unique_ptr<SubtreeSource> source,
-                            const WatcherOptions& options) {
-  if (source == nullptr) return {};
-  return [source = std::move(source), options](const Tree& tree) mutable {
-    return std::make_unique<SubtreeWatcher>(tree, std::move(source), options);
-  };
 }
 
 }  // namespace warmfs::hostd

@@ -32,6 +32,10 @@
 // An overflow, or anything else that lost changes, is a new epoch: every lease
 // is void, since paths may have changed as well.
 //
+// A restart. With a stream that outlives hostd, where the journal is in it is
+// kept in a file: at the beginning, since only then nobody else goes on from
+// there; soon after events were made; and at the end.
+//
 // Thread-safe. Destroying it ends the drain thread.
 
 #ifndef WARMFS_HOSTD_SUBTREE_WATCHER_H_
@@ -43,6 +47,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "hostd/bookmark.h"
 #include "hostd/drained_watcher.h"
 #include "hostd/leased_dirs.h"
 #include "hostd/markers.h"
@@ -53,10 +58,11 @@ namespace warmfs::hostd {
 
 class SubtreeWatcher final : public DrainedWatcher {
  public:
-  // `tree` outlives it.
+  // `tree` outlives it. `kept`: where to keep it; may be null.
   SubtreeWatcher(const Tree& tree, std::unique_ptr<SubtreeSource> source,
-                 const WatcherOptions& options);
-  ~SubtreeWatcher() override { EndDraining(); }
+                 const WatcherOptions& options,
+                 std::unique_ptr<BookmarkFile> kept = nullptr);
+  ~SubtreeWatcher() override;
 
   // --- Watcher ---
   bool Lease(const Node& dir, const std::string& path) override;
@@ -76,21 +82,24 @@ class SubtreeWatcher final : public DrainedWatcher {
   bool IsAt(const std::string& path, const FileId& id) const;
   void Drop(const FileId& dir);
   void Revoke(const std::vector<FileId>& dirs);
+  void KeepIfDue(absl::Time now);
   // For claims that wait for their end, and for fences whose marker is lost.
   void PlaceMarkerIfDue(bool lost);
 
   const Tree& tree_;
   const std::unique_ptr<SubtreeSource> source_;
+  const std::unique_ptr<BookmarkFile> kept_file_;
   Markers markers_;
   LeasedDirs dirs_;
   SubtreeEvents events_;  // the drain thread's
   // The drain thread's: when the marker that is to come counts as lost.
   absl::Time marker_due_ = absl::InfiniteFuture();
+  // Also its: the position that is kept, has anything come since, and when the
+  // next is to be kept.
+  JournalPos kept_;
+  bool moved_on_ = false;
+  absl::Time keep_due_ = absl::InfiniteFuture();
 };
-
-// For ExportOptions::watch; none if there is no source.
-WatcherFactory WatchSubtree(std::unique_ptr<SubtreeSource> source,
-                            const WatcherOptions& options = {});
 
 }  // namespace warmfs::hostd
 

@@ -82,7 +82,12 @@ absl::StatusOr<std::unique_ptr<UsnSource>> UsnSource::Create(
 }
 
 std::string UsnSource::cursor() const {
-  return absl::StrCat(journal_, " ", next_);
+  if (lost_) return "";
+  int64_t from = next_;
+  for (const auto& [ref, open] : open_) {
+    if (open.moved_from) from = std::min(from, open.moved_at);
+  }
+  return absl::StrCat(journal_, " ", from);
 }
 
 int UsnSource::PlaceMarker(uint64_t number) {
@@ -151,8 +156,14 @@ void UsnSource::GiveMarkers(std::vector<Change>* out) {
   }
 }
 
+void UsnSource::ForgetOpen(std::vector<Change>* out) {
+  for (auto& [ref, open] : std::exchange(open_, {})) {
+    if (open.moved_from) out->push_back(*std::move(open.moved_from));
+  }
+}
+
 void UsnSource::Tell(const UsnRecord& record, std::vector<Change>* out) {
-  if (open_.size() >= kMostOpen) open_.clear();
+  if (open_.size() >= kMostOpen) ForgetOpen(out);
   OpenFile& open = open_[record.file];
   // A name is left once for each move, and does not add up.
   const bool leaves =
@@ -194,6 +205,7 @@ void UsnSource::TellNames(const UsnRecord& record, uint32_t fresh,
     TellMove(record, open, out);
   } else if ((fresh & kUsnRenameOldName) != 0) {
     open.moved_from = MakeChange(record, ChangeKind::kMovedFrom, out);
+    open.moved_at = record.usn;
   }
   if ((fresh & kUsnHardLinkChange) == 0) return;
   // The record says which name, and not whether it has come or gone.

@@ -11,7 +11,8 @@
 // again while it is open has one record for it, until it is closed.
 //
 // The stream goes on after a restart of hostd: a cursor is the journal's id and
-// the number to read on from. What is not in the journal any more, another
+// the number to read on from, which is that of the first half of a move as long
+// as the other has not come. What is not in the journal any more, another
 // journal, and bytes that are no records, are kLost, and reading goes on at the
 // journal's head. A journal that is being deleted, or is gone, is kEnded.
 //
@@ -67,6 +68,7 @@ class UsnSource final : public SubtreeSource {
   struct OpenFile {
     uint32_t reasons = 0;
     std::optional<Change> moved_from;  // its other half has yet to come
+    int64_t moved_at = 0;
   };
   // Where a record's name is. `path` of the directory.
   struct Place {
@@ -84,6 +86,7 @@ class UsnSource final : public SubtreeSource {
   void End(std::vector<Change>* out);
   void GiveMarkers(std::vector<Change>* out) ABSL_LOCKS_EXCLUDED(mu_);
 
+  void ForgetOpen(std::vector<Change>* out);
   void Tell(const UsnRecord& record, std::vector<Change>* out);
   void TellNames(const UsnRecord& record, uint32_t fresh, OpenFile& open,
                  std::vector<Change>* out);

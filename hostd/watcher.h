@@ -16,6 +16,7 @@
 #define WARMFS_HOSTD_WATCHER_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -35,6 +36,8 @@ enum class Covered { kYes, kRefused, kGone };
 struct WatcherOptions {
   uint32_t max_watches = UINT32_MAX;  // and half of the descriptors to be held
   Journal::Limits journal;
+  // Where an earlier hostd's journal was, to go on from; its leases count.
+  std::optional<JournalPos> earlier;
   // After so long without a client that asks for events all watches end.
   absl::Duration lease_grace = absl::Minutes(10);
   absl::Duration own_pause = absl::Milliseconds(2);

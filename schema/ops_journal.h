@@ -1,11 +1,11 @@
 // The host's change journal as plain values: what a client asks of it and what
 // it is told (docs/journal.md). The rules for all operations are in ops.h.
 //
-// The journal of an export is a sequence of events under one journal id. Events
-// are numbered from 1 without a gap. When the host cannot vouch for a stretch
-// of time (its watch queue overflowed, it was restarted, the client was away
-// for longer than events are kept) there is a new epoch: another journal id,
-// and every lease given under the old one is void.
+// The journal of an export is a sequence of events under one journal id. Their
+// numbers grow by one (by more where a restarted host goes on). When the host
+// cannot vouch for a stretch of time (its watch queue overflowed, it was
+// restarted, the client was away for longer than events are kept) there is a
+// new epoch: another journal id, and every old lease is void.
 //
 // An event tells what happened, for those who watch, and what is there now, for
 // the cache: states are looked at after the event was taken from the file

@@ -43,8 +43,9 @@ NTSTATUS Open(int dir, const std::wstring& name, const OpenHow& how,
   IO_STATUS_BLOCK io{};
   const ULONG waits = how.overlapped ? 0 : FILE_SYNCHRONOUS_IO_NONALERT;
   return NtCreateFile(out, how.access | SYNCHRONIZE, &object, &io, nullptr,
-                      FILE_ATTRIBUTE_NORMAL, kShareAll, how.disposition,
-                      how.options | waits | kOptions, nullptr, 0);
+                      FILE_ATTRIBUTE_NORMAL, how.exclusive ? 0 : kShareAll,
+                      how.disposition, how.options | waits | kOptions, nullptr,
+                      0);
 }
 
 }  // namespace

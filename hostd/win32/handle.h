@@ -47,6 +47,7 @@ struct OpenHow {
   ULONG options = 0;      // besides those that every handle has
   bool any_case = false;
   bool overlapped = false;
+  bool exclusive = false;  // nobody else has it open meanwhile
 };
 // `name` empty: the object behind `dir` once more. A file that another program
 // has locked is tried again for a moment, and is EBUSY then.

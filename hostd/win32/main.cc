@@ -14,6 +14,7 @@
 #include "hostd/command_line.h"
 #include "hostd/service.h"
 #include "hostd/subtree_watcher.h"
+#include "hostd/win32/bookmark_file.h"
 #include "hostd/win32/directory_changes.h"
 #include "hostd/win32/handle.h"
 #include "hostd/win32/selftest.h"
@@ -59,32 +60,37 @@ void ServeStreams(Server& server) {
   server.ServeStreams(std::move(streams[0]), std::move(streams[1]));
 }
 
-// The journal where it was asked for and is there; what every Windows has
-// otherwise.
-absl::StatusOr<std::unique_ptr<SubtreeSource>> OpenSource(bool usn, int root) {
-  if (usn) {
-    auto source = OpenUsnSource(root);
-    if (source.ok()) {
-      spdlog::info("leases are given, by the USN journal");
-      return *std::move(source);
-    }
+// Null, and logged: there is none for hostd.
+std::unique_ptr<Watcher> WatchJournal(const Tree& tree,
+                                      WatcherOptions options) {
+  const int root = tree.jail().root();
+  auto kept = OpenBookmarkFile(root);
+  const auto bookmark = DecodeBookmark(kept ? kept->Read() : "");
+  auto source = OpenUsnSource(root, bookmark ? bookmark->cursor : "");
+  if (!source.ok()) {
     spdlog::warn("{}; ReadDirectoryChangesW is used instead",
                  std::string(source.status().message()));
+    return nullptr;
   }
-  auto source = WatchDirectoryChanges(root);
-  if (source.ok()) {
-    spdlog::info("leases are given, by ReadDirectoryChangesW");
-  }
-  return source;
+  if (bookmark) options.earlier = bookmark->pos;
+  spdlog::info("leases are given, by the USN journal");
+  return std::make_unique<SubtreeWatcher>(tree, *std::move(source), options,
+                                          std::move(kept));
 }
 
-// A daemon that cannot listen for changes serves all the same.
+// The journal where it was asked for and is there; what every Windows has
+// otherwise. A daemon that cannot listen for changes serves all the same.
 WatcherFactory ListenForChanges(bool usn, const WatcherOptions& options) {
   return [usn, options](const Tree& tree) -> std::unique_ptr<Watcher> {
-    auto source = OpenSource(usn, tree.jail().root());
-    if (source.ok()) return WatchSubtree(*std::move(source), options)(tree);
-    spdlog::warn("no leases: {}", std::string(source.status().message()));
-    return nullptr;
+    auto by_journal = usn ? WatchJournal(tree, options) : nullptr;
+    if (by_journal) return by_journal;
+    auto source = WatchDirectoryChanges(tree.jail().root());
+    if (!source.ok()) {
+      spdlog::warn("no leases: {}", std::string(source.status().message()));
+      return nullptr;
+    }
+    spdlog::info("leases are given, by ReadDirectoryChangesW");
+    return std::make_unique<SubtreeWatcher>(tree, *std::move(source), options);
   };
 }
 

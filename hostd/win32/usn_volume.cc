@@ -249,10 +249,11 @@ absl::StatusOr<std::unique_ptr<UsnVolume>> OpenVolume(int root) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<UsnSource>> OpenUsnSource(int root) {
+absl::StatusOr<std::unique_ptr<UsnSource>> OpenUsnSource(
+    int root, const std::string& cursor) {
   auto volume = OpenVolume(root);
   if (!volume.ok()) return volume.status();
-  return UsnSource::Create(*std::move(volume));
+  return UsnSource::Create(*std::move(volume), cursor);
 }
 
 }  // namespace warmfs::hostd

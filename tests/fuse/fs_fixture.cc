@@ -4,7 +4,8 @@
 
 namespace warmfs::fuse {
 
-FileSystemTest::FileSystemTest() {
+FileSystemTest::FileSystemTest(rpc::Host::Options host)
+    : host_(std::move(host)) {
   Connect(host_.endpoint());
   Mount(dir_ / "cache", Options());
 }

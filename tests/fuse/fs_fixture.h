@@ -29,7 +29,7 @@ inline constexpr absl::Duration kTtl = absl::Seconds(1);
 
 class FileSystemTest : public testing::Test {
  protected:
-  FileSystemTest();
+  explicit FileSystemTest(rpc::Host::Options host = {});
   void TearDown() override;
 
   // Anew, with an empty tree and the cache in this directory (empty: memory).

@@ -4,7 +4,10 @@
 
 namespace warmfs::fuse {
 
-LeaseTest::LeaseTest() { Remount(); }
+LeaseTest::LeaseTest(rpc::Host::Options host)
+    : FileSystemTest(std::move(host)) {
+  Remount();
+}
 
 void LeaseTest::Remount(bool list_many) {
   FileSystemOptions options = Options();

@@ -18,7 +18,7 @@ namespace warmfs::fuse {
 
 class LeaseTest : public FileSystemTest {
  protected:
-  LeaseTest();
+  explicit LeaseTest(rpc::Host::Options host = {});
 
   // Anew, with what the cache has kept; follows from where it was.
   void Remount(bool list_many = false);

@@ -129,6 +129,49 @@ TEST(JournalTest, OwnIsToldToTheOwnerOnly) {
   EXPECT_FALSE(journal.Next(8, {.after = start}).events[0].own);
 }
 
+// --- going on from an earlier hostd's ---
+
+TEST(JournalTest, PositionsOfAnEarlierHostdGoOnWithTheFirstEvent) {
+  constexpr uint64_t kId = 7, kKept = 100;
+  Journal journal({}, JournalPos{kId, kKept});
+  const JournalPos first{kId, kKept + Journal::kLife};
+  EXPECT_EQ(journal.head(), first);
+  // At what was kept, behind it, and as far as that hostd can have come.
+  const uint64_t earlier[] = {kKept, kKept + 5, first.sequence - 1};
+  for (const uint64_t sequence : earlier) {
+    const NextReply reply = journal.Next(1, {.after = {kId, sequence}});
+    EXPECT_FALSE(reply.new_epoch) << sequence;
+    EXPECT_TRUE(reply.events.empty());
+    EXPECT_EQ(reply.pos, first);
+  }
+  Append(journal, 2);
+  for (const uint64_t sequence : earlier) {
+    const NextReply reply = journal.Next(1, {.after = {kId, sequence}});
+    ASSERT_EQ(reply.events.size(), 2u) << sequence;
+    EXPECT_EQ(reply.events[0].sequence, first.sequence + 1);
+  }
+  EXPECT_EQ(journal.Next(1, {.after = {kId, first.sequence + 1}}).events.size(),
+            1u);
+}
+
+TEST(JournalTest, WhatTheEarlierHostdHadInMemoryOnlyIsANewEpoch) {
+  Journal journal({}, JournalPos{7, 100});
+  EXPECT_TRUE(journal.Next(1, {.after = {7, 99}}).new_epoch);
+  EXPECT_TRUE(journal.Next(1, {.after = {8, 100}}).new_epoch);
+  Append(journal, 1);
+  journal.NewEpoch();
+  EXPECT_TRUE(journal.Next(1, {.after = {7, 100}}).new_epoch);
+  const uint64_t id = journal.head().journal_id;
+  EXPECT_NE(id, 7u);
+  EXPECT_TRUE(journal.Next(1, {.after = {id, 100}}).new_epoch);
+}
+
+TEST(JournalTest, TheFirstEventsOfARestartAreBoundedToo) {
+  Journal journal({.events = 4, .bytes = 1 << 20}, JournalPos{7, 100});
+  Append(journal, 5);
+  EXPECT_TRUE(journal.Next(1, {.after = {7, 100}}).new_epoch);
+}
+
 // --- waiting ---
 
 class WaitingTest : public testing::Test {

@@ -261,6 +261,23 @@ TEST_F(UsnSourceTest, ACursorGoesOnExactlyWhereItWas) {
   EXPECT_THAT(Taken(), IsEmpty());
 }
 
+TEST_F(UsnSourceTest, ACursorBetweenTheHalvesOfAMoveIsBeforeThem) {
+  disk_.Write(kFile, kDir, u"f", kUsnRenameOldName);
+  disk_.Write(kOther, kDir, u"o", kUsnDataExtend);
+  EXPECT_THAT(Taken(), ElementsAre("modified d/o"));
+  const std::string cursor = source_->cursor();
+  disk_.Write(kFile, kRoot, u"g", kUsnRenameNewName);
+  Start(cursor);
+  EXPECT_THAT(Taken(), ElementsAre("modified d/o", "from d/f", "to g"));
+}
+
+TEST_F(UsnSourceTest, UntilALossIsToldThereIsNoCursor) {
+  Start("78 4096");
+  EXPECT_EQ(source_->cursor(), "");
+  EXPECT_THAT(Taken(), ElementsAre("lost"));
+  EXPECT_NE(source_->cursor(), "");
+}
+
 TEST_F(UsnSourceTest, ACursorThatIsNotThereAnyMoreIsALoss) {
   const std::string cursor = source_->cursor();
   disk_.Write(kOther, kDir, u"while away", kUsnFileCreate);
@@ -309,7 +326,10 @@ class UsnLossTest : public WatchTest, public testing::WithParamInterface<Loss> {
     ExportOptions exported{.name = "test", .directory = root_};
     auto source = UsnSource::Create(std::make_unique<ScriptedUsnVolume>(disk_));
     ASSERT_TRUE(source.ok()) << source.status();
-    exported.watch = WatchSubtree(*std::move(source));
+    exported.watch = [&](const Tree& tree) {
+      return std::make_unique<SubtreeWatcher>(tree, *std::move(source),
+                                              WatcherOptions());
+    };
     export_ = *Export::Open(std::move(exported));
     seen_ = export_->head();
     paths_.clear();

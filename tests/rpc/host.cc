@@ -31,7 +31,9 @@ void Host::Start() {
   service_->instance = ++instance_;
   service_->token = options_.token;
   hostd::ExportOptions exported{.name = "default", .directory = root_};
-  if (options_.watch) {
+  if (options_.watch_with) {
+    exported.watch = options_.watch_with();
+  } else if (options_.watch) {
     auto source = hostd::InotifySource::Create();
     ASSERT_TRUE(source.ok()) << source.status();
     exported.watch = hostd::WatchObjects(*std::move(source), options_.watcher);

@@ -7,6 +7,7 @@
 #ifndef WARMFS_TESTS_RPC_HOST_H_
 #define WARMFS_TESTS_RPC_HOST_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -27,6 +28,8 @@ class Host {
     std::string listen;  // also, beside the Unix socket
     bool watch = true;   // grant leases, keep a journal
     hostd::WatcherOptions watcher;
+    // Instead of inotify, anew at each start.
+    std::function<hostd::WatcherFactory()> watch_with;
   };
   explicit Host(Options options);
   Host() : Host(Options()) {}
