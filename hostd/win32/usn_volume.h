@@ -15,7 +15,7 @@ namespace warmfs::hostd {
 // as few rights as will do. An error says why there is no journal. `cursor` as
 // UsnSource::Create has it.
 absl::StatusOr<std::unique_ptr<UsnSource>> OpenUsnSource(
-    int root, const std::string& cursor);
+    int root, const std::string& cursor = "");
 
 }  // namespace warmfs::hostd
 
