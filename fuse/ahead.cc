@@ -9,12 +9,16 @@
 namespace warmfs::fuse {
 namespace {
 
-// Collects small files, directory by directory, until there are enough.
+// Collects small files, directory by directory, until there are enough. What
+// the kernel knows is looked up in the tree, which is faster.
 class Gathering {
  public:
-  Gathering(cache::Cache& cache, Filter wanted, size_t most, uint64_t bytes)
-      : cache_(cache),
-        wanted_(wanted),
+  Gathering(const Tree& tree, cache::Cache& cache, uint64_t journal,
+            Filter accept, size_t most, uint64_t bytes)
+      : tree_(tree),
+        cache_(cache),
+        journal_(journal),
+        accept_(accept),
         most_(most),
         to_look_at_(4 * most),
         bytes_(bytes) {}
@@ -24,34 +28,41 @@ class Gathering {
   }
   std::vector<Upcoming> Take() { return std::move(files_); }
 
-  // From the cookie `here` on, and then those before it: several readers at
-  // once do not keep to the order.
-  void AddFiles(const std::string& path, const FileId& dir, uint64_t here) {
+  // Those in the directory, from the cookie `here` on and then those before it
+  // (several readers at once do not keep to the order), and then those of the
+  // directories in it whose listings are known to be true.
+  void AddTree(const std::string& path, const FileId& dir, uint64_t here) {
+    std::vector<std::pair<std::string, FileId>> directories;
     for (auto& [name, id] : EntriesOf(dir, here, to_look_at_)) {
       if (full()) return;
       --to_look_at_;
-      if (!wanted_(id)) continue;
-      const auto record = cache_.GetNode(id);
-      if (!record || !record->attr.IsRegular()) continue;
-      AddFile({Join(path, name), id}, record->attr);
+      const std::optional<Attr> attr = AttrOf(id);
+      if (!attr) continue;
+      std::string child = path.empty() ? name : path + "/" + name;
+      if (attr->IsDirectory()) {
+        directories.emplace_back(std::move(child), id);
+      } else if (attr->IsRegular() && accept_(id)) {
+        AddFile({std::move(child), id}, *attr);
+      }
     }
-  }
-
-  void AddDirectories(const std::string& path, const FileId& dir, uint64_t here,
-                      uint64_t journal) {
-    constexpr size_t kLookAt = 64;
-    for (auto& [name, id] : EntriesOf(dir, here, kLookAt)) {
-      if (full()) return;
-      const auto record = cache_.GetNode(id);
-      const bool listed = record && record->listing_complete && journal != 0 &&
-                          record->lease == journal;
-      if (listed) AddFiles(Join(path, name), id, 0);
+    for (const auto& [child, id] : directories) {
+      if (!full() && IsListed(id)) AddTree(child, id, 0);
     }
   }
 
  private:
-  static std::string Join(const std::string& path, const std::string& name) {
-    return path.empty() ? name : path + "/" + name;
+  std::optional<Attr> AttrOf(const FileId& id) const {
+    if (const auto known = tree_.GlanceAt(id)) return known->attr;
+    const auto record = cache_.GetNode(id);
+    return record ? std::optional(record->attr) : std::nullopt;
+  }
+
+  bool IsListed(const FileId& dir) const {
+    if (journal_ == 0) return false;
+    const auto known = tree_.GlanceAt(dir);
+    if (known && known->leased) return true;
+    const auto record = cache_.GetNode(dir);
+    return record && record->listing_complete && record->lease == journal_;
   }
 
   std::vector<std::pair<std::string, FileId>> EntriesOf(const FileId& dir,
@@ -77,8 +88,10 @@ class Gathering {
     if (!full_) files_.push_back({std::move(ref), attr});
   }
 
+  const Tree& tree_;
   cache::Cache& cache_;
-  const Filter wanted_;
+  const uint64_t journal_;
+  const Filter accept_;
   const size_t most_;
   size_t to_look_at_;
   uint64_t bytes_;
@@ -125,36 +138,36 @@ int FileSystem::ReadersAhead(const NodeView& file, uint64_t offset) {
   if (offset != 0 || file.placeless || file.attr.size > Prefetch::kWholeBytes) {
     return 0;
   }
-  return prefetch_.FilesAhead(file.parent_id, clock_.Now());
+  return prefetch_.FilesAhead(file.parent_id, file.attr.id, clock_.Now());
 }
 
 std::vector<Upcoming> FileSystem::Following(const NodeView& file, int most,
-                                            Filter wanted) {
-  Gathering g(cache_, wanted, static_cast<size_t>(most), file.attr.size);
-  const std::optional<NodeView> dir = tree_.Look(file.parent);
-  if (!dir) return {};
-  g.AddFiles(dir->ref.path, dir->attr.id, cache::NameCookie(file.name));
-  // Who reads on does so in the directories that come next, too. Those in this
-  // one, and those beside it, as far as their listings are known to be true.
-  if (!g.full()) g.AddDirectories(dir->ref.path, dir->attr.id, 0, journal());
-  const std::optional<NodeView> above = tree_.Look(dir->parent);
-  if (above && !g.full()) {
-    g.AddDirectories(above->ref.path, above->attr.id,
-                     cache::NameCookie(dir->name), journal());
+                                            Filter accept) {
+  Gathering g(tree_, cache_, journal(), accept, static_cast<size_t>(most),
+              file.attr.size);
+  // Who reads on does so in the directories that come next, too: in this one,
+  // beside it, and beside those that it is in.
+  std::string name = file.name;
+  for (auto dir = tree_.Look(file.parent); dir && !g.full();
+       dir = tree_.Look(dir->parent)) {
+    g.AddTree(dir->ref.path, dir->attr.id, cache::NameCookie(name));
+    name = dir->name;
   }
-  return g.Take();
+  std::vector<Upcoming> files = g.Take();
+  for (const Upcoming& next : files) prefetch_.Expect(next.attr.id);
+  return files;
 }
 
-void FileSystem::WantAhead(const NodeView& file, int most,
+void FileSystem::WantAhead(const std::vector<Upcoming>& files,
+                           SingleFlight::Several& ours,
                            std::vector<Wanted>& wanted) {
-  const auto lacks = [this](const FileId& id) {
-    return !cache_.HoldsContent(id);
-  };
-  for (Upcoming& next : Following(file, most, lacks)) {
+  for (const Upcoming& next : files) {
+    // Looked at when nobody else is at it any more.
+    if (!ours.Add(next.attr.id) || Holds(next.attr.id)) continue;
     Wanted& ahead = wanted.emplace_back();
     ahead.file.node = tree_.Find(next.attr.id);
     ahead.file.attr = next.attr;
-    ahead.file.ref = ahead.spec.node = std::move(next.ref);
+    ahead.file.ref = ahead.spec.node = next.ref;
     ahead.spec.block_count =
         static_cast<uint32_t>((next.attr.size - 1) / kBlockBytes + 1);
   }

@@ -28,11 +28,11 @@ bool NothingLearnt(int error) {
   }
 }
 
-}  // namespace
-
-absl::Status FileSystem::CheckWritable() const {
-  return ErrnoError(options_.read_only ? EROFS : 0);
+absl::Status CheckWritable(const FileSystemOptions& options) {
+  return ErrnoError(options.read_only ? EROFS : 0);
 }
+
+}  // namespace
 
 // --- what the operations share ---
 
@@ -110,13 +110,14 @@ absl::StatusOr<Entry> FileSystem::Create(rpc::Channel& host,
                                          std::string_view name, uint32_t mode,
                                          std::string_view target,
                                          bool exclusive) {
-  if (absl::Status s = CheckWritable(); !s.ok()) return s;
+  if (absl::Status s = CheckWritable(options_); !s.ok()) return s;
   absl::StatusOr<NodeView> view = Known(dir);
   if (!view.ok()) return view.status();
   CreateRequest request{.dir = view->ref, .name = name, .mode = mode};
-  request.uid = ToHostUid(caller.uid);
+  request.uid = options_.ToHostUid(caller.uid);
   // A setgid directory gives its own group; the host does that.
-  if ((view->attr.mode & S_ISGID) == 0) request.gid = ToHostGid(caller.gid);
+  if ((view->attr.mode & S_ISGID) == 0)
+    request.gid = options_.ToHostGid(caller.gid);
   request.target = target;
   request.exclusive = exclusive;
 
@@ -142,7 +143,7 @@ absl::StatusOr<Entry> FileSystem::Create(rpc::Channel& host,
 
 absl::Status FileSystem::Remove(rpc::Channel& host, NodeId dir,
                                 std::string_view name, bool directory) {
-  if (absl::Status s = CheckWritable(); !s.ok()) return s;
+  if (absl::Status s = CheckWritable(options_); !s.ok()) return s;
   absl::StatusOr<NodeView> view = Known(dir);
   if (!view.ok()) return view.status();
   const bool keep = !directory && KernelHolds(*view, name);
@@ -168,7 +169,7 @@ absl::Status FileSystem::Remove(rpc::Channel& host, NodeId dir,
 absl::Status FileSystem::Rename(rpc::Channel& host, NodeId from_dir,
                                 std::string_view from_name, NodeId to_dir,
                                 std::string_view to_name, uint32_t flags) {
-  if (absl::Status s = CheckWritable(); !s.ok()) return s;
+  if (absl::Status s = CheckWritable(options_); !s.ok()) return s;
   absl::StatusOr<NodeView> from = Known(from_dir);
   if (!from.ok()) return from.status();
   absl::StatusOr<NodeView> to = Known(to_dir);
@@ -241,7 +242,7 @@ void FileSystem::DoubtName(const NodeView& dir, std::string_view name,
 
 absl::StatusOr<Entry> FileSystem::Link(rpc::Channel& host, NodeId node,
                                        NodeId dir, std::string_view name) {
-  if (absl::Status s = CheckWritable(); !s.ok()) return s;
+  if (absl::Status s = CheckWritable(options_); !s.ok()) return s;
   absl::StatusOr<NodeView> file = Known(node);
   if (!file.ok()) return file.status();
   absl::StatusOr<NodeView> view = Known(dir);
@@ -275,11 +276,11 @@ auto FileSystem::SendFollowing(rpc::Channel& host, NodeView& node, Send send) {
 
 absl::StatusOr<Entry> FileSystem::SetAttr(rpc::Channel& host, NodeId node,
                                           SetAttrRequest wanted) {
-  if (absl::Status s = CheckWritable(); !s.ok()) return s;
+  if (absl::Status s = CheckWritable(options_); !s.ok()) return s;
   absl::StatusOr<NodeView> view = Known(node);
   if (!view.ok()) return view.status();
-  if (wanted.uid) wanted.uid = ToHostUid(*wanted.uid);
-  if (wanted.gid) wanted.gid = ToHostGid(*wanted.gid);
+  if (wanted.uid) wanted.uid = options_.ToHostUid(*wanted.uid);
+  if (wanted.gid) wanted.gid = options_.ToHostGid(*wanted.gid);
   const Stamp begun = tree_.BeginChange(node);
   const ChangeReply reply = SendFollowing(host, *view, [&](const NodeRef& ref) {
     wanted.node = ref;
@@ -294,7 +295,7 @@ absl::StatusOr<size_t> FileSystem::Write(rpc::Channel& host, NodeId node,
                                          uint64_t offset, std::string_view data,
                                          bool append) {
   drops_.MayHave(node, offset, data.size());
-  if (absl::Status s = CheckWritable(); !s.ok()) return s;
+  if (absl::Status s = CheckWritable(options_); !s.ok()) return s;
   absl::StatusOr<NodeView> view = Known(node);
   if (!view.ok()) return view.status();
   // The kernel's offset of an append is where it believes the end to be. For
@@ -312,7 +313,7 @@ absl::StatusOr<size_t> FileSystem::Write(rpc::Channel& host, NodeId node,
 
 absl::Status FileSystem::Allocate(rpc::Channel& host, NodeId node, int mode,
                                   uint64_t offset, uint64_t length) {
-  if (absl::Status s = CheckWritable(); !s.ok()) return s;
+  if (absl::Status s = CheckWritable(options_); !s.ok()) return s;
   absl::StatusOr<NodeView> view = Known(node);
   if (!view.ok()) return view.status();
   const Stamp begun = tree_.BeginChange(node);
@@ -326,7 +327,7 @@ absl::Status FileSystem::Allocate(rpc::Channel& host, NodeId node, int mode,
 absl::StatusOr<uint64_t> FileSystem::Copy(rpc::Channel& host, NodeId from,
                                           uint64_t from_offset, NodeId to,
                                           uint64_t to_offset, uint64_t length) {
-  if (absl::Status s = CheckWritable(); !s.ok()) return s;
+  if (absl::Status s = CheckWritable(options_); !s.ok()) return s;
   absl::StatusOr<NodeView> source = Known(from);
   if (!source.ok()) return source.status();
   absl::StatusOr<NodeView> view = Known(to);
@@ -353,7 +354,7 @@ absl::Status FileSystem::Sync(rpc::Channel& host, NodeId node, bool data_only) {
 
 absl::Status FileSystem::SetXattr(rpc::Channel& host, SetXattrRequest wanted,
                                   NodeId node) {
-  if (absl::Status s = CheckWritable(); !s.ok()) return s;
+  if (absl::Status s = CheckWritable(options_); !s.ok()) return s;
   if (!wanted.name.starts_with("user.")) return ErrnoError(EOPNOTSUPP);
   absl::StatusOr<NodeView> view = Known(node);
   if (!view.ok()) return view.status();

@@ -137,6 +137,10 @@ bool FileSystem::MayTake(const NodeView& file, uint64_t index,
   return !block.racy || watched || Fresh(file.racy_read_at);
 }
 
+bool FileSystem::Holds(const FileId& file) {
+  return recent_blocks_.Get(file, 0) || cache_.HoldsContent(file);
+}
+
 Wanted FileSystem::Want(const NodeView& file, uint64_t first, uint64_t last) {
   Wanted wanted{.file = file, .spec = {.node = file.ref}, .held = {}};
   wanted.spec.first_block = first;
@@ -168,24 +172,39 @@ absl::Status FileSystem::Fetch(rpc::Channel& host, NodeView& file,
   }
   std::vector<Wanted> wanted;
   wanted.push_back(Want(file, first, last));
-  if (whole && ahead > 0) WantAhead(file, ahead, wanted);
+  absl::Status status;
+  {
+    SingleFlight::Several ahead_of_it(fetches_);
+    if (whole && ahead > 0) {
+      const auto lacks = [this](const FileId& id) { return !Holds(id); };
+      WantAhead(Following(file, std::min(ahead, Prefetch::kWithOwn), lacks),
+                ahead_of_it, wanted);
+    }
+    status = FetchWanted(host, wanted, ahead_of_it, blocks);
+  }
+  if (ToErrno(status) == ESTALE && Relocate(host, file).ok()) {
+    absl::StatusOr<NodeView> now = Known(file.node);
+    if (!now.ok()) return now.status();
+    file = *std::move(now);
+    return Fetch(host, file, first, last, ahead, blocks);
+  }
+  if (status.ok()) file = std::move(wanted[0].file);
+  return status;
+}
 
+absl::Status FileSystem::FetchWanted(rpc::Channel& host,
+                                     std::vector<Wanted>& wanted,
+                                     SingleFlight::Several& others,
+                                     Blocks& blocks) {
   ReadRequest request;
   for (const Wanted& w : wanted) request.files.push_back(w.spec);
   const Stamp asked = tree_.Now();
   const Instant at = clock_.Now();
   ReadReply reply = host.Read(request);
-  if (reply.error != 0) return ErrnoError(reply.error);
-  if (reply.files.empty()) return ErrnoError(EIO);
-  if (reply.files[0].error != 0) {
-    const int error = reply.files[0].error;
-    if (error == ESTALE && Relocate(host, file).ok()) {
-      absl::StatusOr<NodeView> now = Known(file.node);
-      if (!now.ok()) return now.status();
-      file = *std::move(now);
-      return Fetch(host, file, first, last, ahead, blocks);
-    }
-    return ErrnoError(error);
+  if (reply.error == 0 && reply.files.empty()) reply.error = EIO;
+  if (reply.error != 0) {
+    others.SetOutcome(ErrnoError(reply.error));
+    return ErrnoError(reply.error);
   }
   std::vector<std::pair<Attr, Blocks>> store;
   for (size_t i = reply.files.size(); i-- > 0;) {
@@ -194,8 +213,8 @@ absl::Status FileSystem::Fetch(rpc::Channel& host, NodeView& file,
     Blocks kept = Keep(wanted[i], reply.files[i], asked, at);
     if (read.stable && !read.attr.racy) store.emplace_back(read.attr, kept);
     if (i > 0) continue;
-    file.attr = read.attr;
-    file.racy_read_at = file.attr.racy ? at : 0;
+    wanted[0].file.attr = read.attr;
+    wanted[0].file.racy_read_at = read.attr.racy ? at : 0;
     for (auto& [index, bytes] : kept) blocks[index] = std::move(bytes);
   }
   Store(store);
@@ -204,7 +223,8 @@ absl::Status FileSystem::Fetch(rpc::Channel& host, NodeView& file,
   for (const Wanted& w : wanted) {
     if (tree_.ChangedSince(w.file.node, asked)) DropBlocks(w.file.attr.id);
   }
-  return absl::OkStatus();
+  const int error = reply.files[0].error;
+  return error == 0 ? absl::OkStatus() : ErrnoError(error);
 }
 
 void FileSystem::DropBlocks(const FileId& file) {

@@ -128,12 +128,11 @@ class FileSystem {
   const FileSystemCounters& counters() const { return counters_; }
 
  private:
+  friend class AheadFetcher;
   friend class Applier;
   friend class EarlyEnd;
   friend class InjectedNames;
   friend class Pusher;
-  // Above this, a directory is not listed again to answer for one name.
-  static constexpr uint32_t kBigDirectory = 10'000;
 
   // --- freshness (freshness.cc) ---
   absl::StatusOr<NodeView> Known(NodeId node) const;
@@ -166,7 +165,6 @@ class FileSystem {
   // --- lookups (lookup.cc) ---
   absl::StatusOr<Entry> LookupInCache(const NodeView& dir,
                                       std::string_view name, bool& unknown);
-  bool InDoubt(const absl::StatusOr<Entry>& entry) const;
   absl::StatusOr<Entry> LookupOnHost(rpc::Channel& host, const NodeView& dir,
                                      std::string_view name);
   bool ReadDirFromCache(const NodeView& dir, uint64_t after, size_t limit,
@@ -176,10 +174,6 @@ class FileSystem {
                                           size_t limit);
   Entry MakeEntry(NodeId node, const Attr& attr, Instant fresh_at);
   Entry MakeEntry(const Tree::Bound& bound, Instant listed_at);
-  absl::Status CheckWritable() const;
-  Attr ToVm(Attr attr) const;
-  uint32_t ToHostUid(uint32_t uid) const;
-  uint32_t ToHostGid(uint32_t gid) const;
 
   // --- content (content.cc) ---
   absl::Status ReadOnce(rpc::Channel& host, NodeView& file, uint64_t first,
@@ -189,13 +183,19 @@ class FileSystem {
                const RecentBlocks::Block& block) const;
   absl::Status Fetch(rpc::Channel& host, NodeView& file, uint64_t first,
                      uint64_t last, int ahead, Blocks& blocks);
+  // One question for all; `blocks` are the first's, and so is the error.
+  absl::Status FetchWanted(rpc::Channel& host, std::vector<Wanted>& wanted,
+                           SingleFlight::Several& others, Blocks& blocks);
   Wanted Want(const NodeView& file, uint64_t first, uint64_t last);
+  bool Holds(const FileId& file);  // its first block at least
   int ReadersAhead(const NodeView& file, uint64_t offset);
   // The small files that follow one in its directory, those before it, and then
-  // those of directories in it and beside it; at most so many, and kWholeBytes.
+  // those of directories in it and beside it; so many and kWholeBytes at most.
   std::vector<Upcoming> Following(const NodeView& file, int most,
-                                  Filter wanted);
-  void WantAhead(const NodeView& file, int most, std::vector<Wanted>& wanted);
+                                  Filter accept);
+  // Those of them that are not there and that nobody is at.
+  void WantAhead(const std::vector<Upcoming>& files,
+                 SingleFlight::Several& ours, std::vector<Wanted>& wanted);
   // Takes in the host's answer for one file. What is not racy is left to Store.
   Blocks Keep(Wanted& wanted, FileRead& read, Stamp asked, Instant at);
   void Store(const std::vector<std::pair<Attr, Blocks>>& files);

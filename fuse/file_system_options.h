@@ -16,6 +16,9 @@
 
 namespace warmfs::fuse {
 
+// Above this, a directory is not listed again to answer for one name.
+inline constexpr uint32_t kBigDirectory = 10'000;
+
 // A file was read, and this many that follow it are worth reading ahead.
 struct Ahead {
   NodeId file = 0;
@@ -60,6 +63,18 @@ struct FileSystemOptions {
   uint32_t host_gid = 0;
   uint32_t vm_uid = 0;
   uint32_t vm_gid = 0;
+
+  Attr ToVm(Attr attr) const {
+    if (attr.uid == host_uid) attr.uid = vm_uid;
+    if (attr.gid == host_gid) attr.gid = vm_gid;
+    return attr;
+  }
+  uint32_t ToHostUid(uint32_t uid) const {
+    return uid == vm_uid ? host_uid : uid;
+  }
+  uint32_t ToHostGid(uint32_t gid) const {
+    return gid == vm_gid ? host_gid : gid;
+  }
 };
 
 }  // namespace warmfs::fuse

@@ -26,7 +26,7 @@ Entry InjectedNames::Bind(NodeId dir, std::string_view name, const Attr& object,
   const auto record = fs_.cache_.GetNode(object.id);
   const Tree::Bound bound =
       fs_.tree_.BindElsewhere(record ? record->attr : object);
-  Entry entry{.node = bound.node, .attr = fs_.ToVm(bound.attr)};
+  Entry entry{.node = bound.node, .attr = fs_.options().ToVm(bound.attr)};
   entry.attr.nlink = std::max(1u, object.nlink);
   // The kernel takes one away, and an object with none left is gone to those
   // who watch it. So what it has now must remain, whatever was known then.

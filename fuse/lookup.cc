@@ -11,6 +11,15 @@
 #include "fuse/file_system.h"
 
 namespace warmfs::fuse {
+namespace {
+
+bool InDoubt(const Tree& tree, const absl::StatusOr<Entry>& entry) {
+  if (!entry.ok() || entry->node == 0) return false;
+  const auto view = tree.Look(entry->node);
+  return view && view->attr_fresh_at == 0;
+}
+
+}  // namespace
 
 FileSystem::FileSystem(FileSystemOptions options, cache::Cache& cache,
                        const Clock& clock, const Attr& root,
@@ -25,29 +34,13 @@ FileSystem::FileSystem(FileSystemOptions options, cache::Cache& cache,
 
 FileSystem::~FileSystem() = default;
 
-// --- owners ---
-
-Attr FileSystem::ToVm(Attr attr) const {
-  if (attr.uid == options_.host_uid) attr.uid = options_.vm_uid;
-  if (attr.gid == options_.host_gid) attr.gid = options_.vm_gid;
-  return attr;
-}
-
-uint32_t FileSystem::ToHostUid(uint32_t uid) const {
-  return uid == options_.vm_uid ? options_.host_uid : uid;
-}
-
-uint32_t FileSystem::ToHostGid(uint32_t gid) const {
-  return gid == options_.vm_gid ? options_.host_gid : gid;
-}
-
 // The kernel makes a file longer before it drops the pages of what it was, and
 // the last of these is filled with zeros. So it hears of a file's growth only
 // after it has dropped them; unless it cannot have that page. (A file that is
 // written beside another and then takes its name must not be seen there as it
 // was before that.)
 Entry FileSystem::MakeEntry(NodeId node, const Attr& attr, Instant fresh_at) {
-  Entry entry{node, ToVm(attr), Remaining(fresh_at)};
+  Entry entry{node, options_.ToVm(attr), Remaining(fresh_at)};
   if (!attr.IsRegular()) return entry;
   const Told before = tree_.told(node);
   Told told{attr.size, MarkOf(attr.version())};
@@ -84,18 +77,12 @@ absl::StatusOr<Entry> FileSystem::Lookup(rpc::Channel& host, NodeId dir,
   bool unknown = !listed.ok();
   if (!unknown) {
     absl::StatusOr<Entry> entry = LookupInCache(*view, name, unknown);
-    if (!unknown && !InDoubt(entry)) return entry;
+    if (!unknown && !InDoubt(tree_, entry)) return entry;
     // The name may stand for something else by now, so it is the name that is
     // asked about.
     if (!unknown) Forget(entry->node, 1);
   }
   return LookupOnHost(host, *view, name);
-}
-
-bool FileSystem::InDoubt(const absl::StatusOr<Entry>& entry) const {
-  if (!entry.ok() || entry->node == 0) return false;
-  const auto view = tree_.Look(entry->node);
-  return view && view->attr_fresh_at == 0;
 }
 
 absl::StatusOr<Entry> FileSystem::LookupInCache(const NodeView& dir,

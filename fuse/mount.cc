@@ -87,12 +87,15 @@ absl::StatusOr<std::unique_ptr<Mount>> Mount::Start(MountOptions options) {
            },
        .ahead =
            [m](const Ahead& ahead) {
+             m->ahead_fetcher_->Add(ahead);
              if (m->pusher_->Add(ahead)) m->notifier_->WakeForSteps();
            }});
   if (!share.ok()) return share.status();
   m->share_ = *std::move(share);
   m->session_ = std::make_unique<Session>(
       m->options_, m->share_->fs(), m->share_->locks(), m->share_->remote());
+  m->ahead_fetcher_ =
+      std::make_unique<AheadFetcher>(m->share_->fs(), m->share_->remote());
   m->pusher_ = std::make_unique<Pusher>(
       m->share_->fs(),
       Pusher::Kernel{
@@ -139,6 +142,7 @@ Mount::~Mount() {
   if (control_ != nullptr) control_->Refuse();
   if (housekeeper_.joinable()) housekeeper_.join();
   if (follower_ != nullptr) follower_->Stop();
+  ahead_fetcher_.reset();
   notifier_.reset();  // it calls the others
   overtaker_.reset();
   follower_.reset();

@@ -16,6 +16,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "cache/cache.h"
+#include "fuse/ahead_fetcher.h"
 #include "fuse/clock.h"
 #include "fuse/control.h"
 #include "fuse/event_log.h"
@@ -24,8 +25,8 @@
 #include "fuse/host_locks.h"
 #include "fuse/injector.h"
 #include "fuse/notifier.h"
-#include "fuse/overtaker.h"
 #include "fuse/options.h"
+#include "fuse/overtaker.h"
 #include "fuse/pusher.h"
 #include "fuse/session.h"
 #include "rpc/remote.h"
@@ -93,6 +94,7 @@ class Mount {
   const absl::Time started_ = absl::Now();
   std::unique_ptr<Share> share_;
   std::unique_ptr<Session> session_;
+  std::unique_ptr<AheadFetcher> ahead_fetcher_;
   std::unique_ptr<Pusher> pusher_;
   std::unique_ptr<Notifier> notifier_;
   std::unique_ptr<Overtaker> overtaker_;

@@ -64,6 +64,13 @@ struct NodeView {
   bool changed_by_us = false;
 };
 
+// The little of it that many nodes are asked for at a time.
+struct Glance {
+  Attr attr;
+  bool leased = false;
+  bool kernel_has_content = false;
+};
+
 }  // namespace warmfs::fuse
 
 #endif  // WARMFS_FUSE_NODE_VIEW_H_

@@ -5,7 +5,15 @@
 
 namespace warmfs::fuse {
 
-int Prefetch::FilesAhead(const FileId& dir, Instant now) {
+void Prefetch::Expect(const FileId& file) {
+  absl::MutexLock lock(&mu_);
+  if (expected_.size() >= kMostExpected) {
+    expected_before_ = std::exchange(expected_, {});
+  }
+  expected_.insert(file);
+}
+
+int Prefetch::FilesAhead(const FileId& dir, const FileId& file, Instant now) {
   absl::MutexLock lock(&mu_);
   // Forgetting them all costs a restart of each streak, and bounds the memory
   // with no order to maintain.
@@ -16,6 +24,9 @@ int Prefetch::FilesAhead(const FileId& dir, Instant now) {
   const auto recent = [now](const Streak& s) {
     return s.last_read != 0 && now - s.last_read < kWithin;
   };
+  const bool expected =
+      expected_.contains(file) || expected_before_.contains(file);
+  if (expected && recent(latest_)) streak = latest_;
   if (recent(streak)) {
     streak.files = std::clamp(streak.files * 2, 8, kMostFiles);
     latest_ = {now, streak.files};

@@ -6,7 +6,9 @@
 // are worth having before they are asked for; twice as many each time, up to a
 // bound. A directory where that stops starts small again. Who has read on in
 // one directory and comes to the next one is expected to read on there, too; if
-// he does not, the one after that starts small.
+// he does not, the one after that starts small. Most of what he reads is never
+// seen here, since the kernel has it by then (pusher.h): so who reads what he
+// was expected to read goes on as he was, in whatever directory that is.
 //
 // Also tells sequential readers of large files, who get whole windows.
 //
@@ -19,6 +21,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/synchronization/mutex.h"
 #include "fuse/clock.h"
 #include "schema/types.h"
@@ -36,9 +39,15 @@ class Prefetch {
   static constexpr uint64_t kAheadBytes = 64 * 1024;
   static constexpr uint64_t kWindowBlocks = 8;
 
+  // With his own question a reader waits for no more files than these.
+  static constexpr int kWithOwn = 8;
+  static constexpr size_t kMostExpected = 512;  // and as many before them
+
   // A file in `dir` is read now, and the kernel did not have it: how many more
   // to have ready.
-  int FilesAhead(const FileId& dir, Instant now);
+  int FilesAhead(const FileId& dir, const FileId& file, Instant now);
+  // He is expected to come to this one, too.
+  void Expect(const FileId& file);
 
   // Blocks first..last of a large file are missing: what to fetch, [first,
   // last]. A reader that is near where it last was gets whole windows of
@@ -59,6 +68,8 @@ class Prefetch {
   // Of the last directory that was read on in, until another one is begun.
   Streak latest_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<FileId, Streak> streaks_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_set<FileId> expected_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_set<FileId> expected_before_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<FileId, uint64_t> last_window_ ABSL_GUARDED_BY(mu_);
 };
 

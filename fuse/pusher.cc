@@ -45,7 +45,7 @@ void Pusher::Plan(const Ahead& ahead) {
   const auto file = fs_.tree_.Look(ahead.file);
   if (!file) return;
   const auto lacks = [this](const FileId& id) {
-    const auto known = fs_.tree_.Look(fs_.tree_.Find(id));
+    const auto known = fs_.tree_.GlanceAt(id);
     return known && !known->kernel_has_content;
   };
   const auto files = fs_.Following(*file, ahead.files, lacks);

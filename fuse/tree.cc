@@ -159,6 +159,13 @@ std::optional<NodeView> Tree::Look(NodeId node) const {
   return ViewOf(*n);
 }
 
+std::optional<Glance> Tree::GlanceAt(const FileId& id) const {
+  absl::ReaderMutexLock lock(&mu_);
+  const Node* n = GetById(id);
+  if (n == nullptr) return std::nullopt;
+  return Glance{n->attr, n->leased, n->kernel_has_content};
+}
+
 NodeId Tree::Find(const FileId& id) const {
   absl::ReaderMutexLock lock(&mu_);
   const Node* n = GetById(id);

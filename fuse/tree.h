@@ -80,6 +80,7 @@ class Tree {
   Stamp Now() const;
 
   std::optional<NodeView> Look(NodeId node) const;
+  std::optional<Glance> GlanceAt(const FileId& id) const;
   NodeId Find(const FileId& id) const;  // 0 if unknown
 
   // The kernel is told of the object at (parent, name): finds its node, or

@@ -112,6 +112,36 @@ TEST(SingleFlightTest, OtherKeysDoNotWait) {
   EXPECT_TRUE(leader.Finish().ok());
 }
 
+TEST(SingleFlightTest, OneOfSeveralThingsTakesWhatNobodyIsAt) {
+  SingleFlight flight;
+  Leader leader(flight, kKey, absl::OkStatus());
+  std::thread waiter;
+  std::atomic<bool> ran{false};
+  {
+    SingleFlight::Several several(flight);
+    EXPECT_FALSE(several.Add(kKey)) << "and does not wait";
+    EXPECT_TRUE(several.Add(kOther));
+    EXPECT_FALSE(several.Add(kOther));
+    absl::Notification joining;
+    waiter = std::thread([&] {
+      joining.Notify();
+      const absl::Status status = flight.Run(kOther, [&] {
+        ran = true;
+        return absl::OkStatus();
+      });
+      EXPECT_TRUE(ran || absl::IsUnavailable(status)) << status;
+    });
+    joining.WaitForNotification();
+    EXPECT_FALSE(ran) << "somebody is at it";
+    several.SetOutcome(absl::UnavailableError("away"));
+  }
+  waiter.join();
+  EXPECT_TRUE(leader.Finish().ok());
+  SingleFlight::Several again(flight);
+  EXPECT_TRUE(again.Add(kKey));
+  EXPECT_TRUE(again.Add(kOther));
+}
+
 TEST(SingleFlightTest, TheNextOneRunsAgain) {
   SingleFlight flight;
   int runs = 0;

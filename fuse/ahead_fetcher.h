@@ -1,0 +1,80 @@
+// Fetches small files before a reader comes to them, while he reads those
+// before them.
+//
+// Concept. From the second file of a directory on a reader is worth reading
+// ahead of (prefetch.h). The first of what follows comes with his own question.
+// From then on this thread looks at the files that follow him, twice as many as
+// are worth it, and asks for those that are missing; so when he has come to the
+// end of what was given to the kernel (pusher.h), the next are there, and the
+// host works on those behind them. As long as he is within the first half of
+// what was looked at, there is nothing to do. What is wasted when he stops is
+// what he is ahead by: files of kWholeBytes at most.
+//
+// Who comes to a file that is on its way waits for it (single_flight.h).
+//
+// Two threads ask, so that the host has the next question while the answer to
+// the one before is taken in.
+//
+// Thread rule: Add from any thread, never waits; of readers that wait to be
+// looked at only the latest is remembered. The destructor ends the threads.
+
+#ifndef WARMFS_FUSE_AHEAD_FETCHER_H_
+#define WARMFS_FUSE_AHEAD_FETCHER_H_
+
+#include <cstddef>
+#include <deque>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/synchronization/mutex.h"
+#include "fuse/file_system.h"
+#include "rpc/channel.h"
+#include "rpc/remote.h"
+
+namespace warmfs::fuse {
+
+class AheadFetcher {
+ public:
+  AheadFetcher(FileSystem& fs, rpc::Remote& remote);
+  ~AheadFetcher();
+
+  void Add(const Ahead& reader) ABSL_LOCKS_EXCLUDED(mu_);
+
+ private:
+  static constexpr int kThreads = 2;
+  static constexpr size_t kFirst = 16;  // files of the first question
+
+  void Loop() ABSL_LOCKS_EXCLUDED(mu_);
+  // Finds out what to ask for, meanwhile without the lock.
+  void Plan(const Ahead& reader) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Fetch(rpc::Channel& host, const std::vector<Upcoming>& files)
+      ABSL_LOCKS_EXCLUDED(mu_);
+  // Is he still far from the end of what was looked at last?
+  bool IsWellAhead(const FileId& file) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  bool HasReader() const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+    return reader_ && !planning_;
+  }
+  bool HasWork() const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+    return stop_ || HasReader() || !questions_.empty();
+  }
+
+  FileSystem& fs_;
+  rpc::Remote& remote_;
+  absl::Mutex mu_;
+  std::optional<Ahead> reader_ ABSL_GUARDED_BY(mu_);
+  bool planning_ ABSL_GUARDED_BY(mu_) = false;
+  std::deque<std::vector<Upcoming>> questions_ ABSL_GUARDED_BY(mu_);
+  // What was looked at last, by the order in which it is expected to be read.
+  absl::flat_hash_map<FileId, size_t> looked_at_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_set<rpc::Channel*> channels_ ABSL_GUARDED_BY(mu_);
+  bool stop_ ABSL_GUARDED_BY(mu_) = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace warmfs::fuse
+
+#endif  // WARMFS_FUSE_AHEAD_FETCHER_H_
