@@ -79,7 +79,8 @@ SocketStream::SocketStream(kj::UnixEventPort& p, UniqueFd socket)
     : port(p),
       fd(std::move(socket)),
       observer(p, fd.get(), kj::UnixEventPort::FdObserver::OBSERVE_READ),
-      buffer(kj::heapArray<kj::byte>(kBufferBytes)) {
+      buffer(kj::heapArray<kj::byte>(kBufferBytes)),
+      unread(buffer.slice(0, 0)) {
   const int flags = fcntl(fd.get(), F_GETFL);
   KJ_SYSCALL(fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK));
 }
