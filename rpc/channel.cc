@@ -153,6 +153,7 @@ class Channel::Impl {
       return absl::CancelledError("interrupted");
     }
     try {
+      io_.waitScope.poll();  // for its timer, as in TryCall
       connection_.emplace(io_.unixEventPort, *std::move(fd));
       return Attach(timeout);
     } catch (const kj::Exception& e) {
