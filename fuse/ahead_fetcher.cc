@@ -6,7 +6,7 @@
 namespace warmfs::fuse {
 
 AheadFetcher::AheadFetcher(FileSystem& fs, rpc::Remote& remote)
-    : fs_(fs), remote_(remote) {
+    : fs_(fs), channels_(remote) {
   for (int i = 0; i < kThreads; ++i) {
     threads_.emplace_back([this] { Loop(); });
   }
@@ -16,8 +16,8 @@ AheadFetcher::~AheadFetcher() {
   {
     absl::MutexLock lock(&mu_);
     stop_ = true;
-    for (rpc::Channel* channel : channels_) channel->Interrupt();
   }
+  channels_.Interrupt();
   for (std::thread& thread : threads_) thread.join();
 }
 
@@ -27,9 +27,8 @@ void AheadFetcher::Add(const Ahead& reader) {
 }
 
 void AheadFetcher::Loop() {
-  rpc::Channel host(remote_);
+  rpc::ChannelGroup::Member host(channels_);
   absl::MutexLock lock(&mu_);
-  channels_.insert(&host);
   while (true) {
     mu_.Await(absl::Condition(this, &AheadFetcher::HasWork));
     if (stop_) break;
@@ -40,10 +39,9 @@ void AheadFetcher::Loop() {
     const std::vector<Upcoming> files = std::move(questions_.front());
     questions_.pop_front();
     mu_.Unlock();
-    Fetch(host, files);
+    Fetch(host.get(), files);
     mu_.Lock();
   }
-  channels_.erase(&host);
 }
 
 bool AheadFetcher::IsWellAhead(const FileId& file) const {

@@ -3,8 +3,8 @@
 //
 // Concept. From the second file of a directory on a reader is worth reading
 // ahead of (prefetch.h). The first of what follows comes with his own question.
-// From then on this thread looks at the files that follow him, twice as many as
-// are worth it, and asks for those that are missing; so when he has come to the
+// From then on others look at the files that follow him, twice as many as
+// are worth it, and ask for those that are missing; so when he has come to the
 // end of what was given to the kernel (pusher.h), the next are there, and the
 // host works on those behind them. As long as he is within the first half of
 // what was looked at, there is nothing to do. What is wasted when he stops is
@@ -29,10 +29,9 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/synchronization/mutex.h"
 #include "fuse/file_system.h"
-#include "rpc/channel.h"
+#include "rpc/channel_group.h"
 #include "rpc/remote.h"
 
 namespace warmfs::fuse {
@@ -63,14 +62,13 @@ class AheadFetcher {
   }
 
   FileSystem& fs_;
-  rpc::Remote& remote_;
+  rpc::ChannelGroup channels_;
   absl::Mutex mu_;
   std::optional<Ahead> reader_ ABSL_GUARDED_BY(mu_);
   bool planning_ ABSL_GUARDED_BY(mu_) = false;
   std::deque<std::vector<Upcoming>> questions_ ABSL_GUARDED_BY(mu_);
   // What was looked at last, by the order in which it is expected to be read.
   absl::flat_hash_map<FileId, size_t> looked_at_ ABSL_GUARDED_BY(mu_);
-  absl::flat_hash_set<rpc::Channel*> channels_ ABSL_GUARDED_BY(mu_);
   bool stop_ ABSL_GUARDED_BY(mu_) = false;
   std::vector<std::thread> threads_;
 };

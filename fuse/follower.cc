@@ -20,29 +20,10 @@ absl::Time ToTime(const Timestamp& t) {
 
 Follower::Follower(rpc::Remote& remote, FileSystem& fs, Notifier& notifier,
                    Applier::Observer observer)
-    : remote_(remote),
+    : channels_(remote),
       fs_(fs),
       notifier_(notifier),
       applier_(fs, std::move(observer)) {}
-
-class Follower::OwnChannel {
- public:
-  explicit OwnChannel(Follower& follower)
-      : follower_(follower), channel_(follower.remote_) {
-    absl::MutexLock lock(&follower_.mu_);
-    follower_.channels_.push_back(&channel_);
-    if (follower_.stop_) channel_.Interrupt();
-  }
-  ~OwnChannel() {
-    absl::MutexLock lock(&follower_.mu_);
-    std::erase(follower_.channels_, &channel_);
-  }
-  rpc::Channel& get() { return channel_; }
-
- private:
-  Follower& follower_;
-  rpc::Channel channel_;
-};
 
 Follower::~Follower() { Stop(); }
 
@@ -50,8 +31,8 @@ void Follower::Stop() {
   {
     absl::MutexLock lock(&mu_);
     stop_ = true;
-    for (rpc::Channel* channel : channels_) channel->Interrupt();
   }
+  channels_.Interrupt();
   if (follower_.joinable()) follower_.join();
   if (revalidator_.joinable()) revalidator_.join();
 }
@@ -68,7 +49,7 @@ void Follower::Start() {
 // --- the following thread ---
 
 void Follower::Follow() {
-  OwnChannel host(*this);
+  rpc::ChannelGroup::Member host(channels_);
   while (!stopped()) {
     const bool following = CatchUp(host.get());
     while (following && !stopped() && Step(host.get(), kLongestWait)) {
@@ -170,7 +151,7 @@ void Follower::Following(uint64_t journal) {
 // --- the revalidator ---
 
 void Follower::Revalidate() {
-  OwnChannel host(*this);
+  rpc::ChannelGroup::Member host(channels_);
   const auto work = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
     return stop_ || !to_revalidate_.empty();
   };

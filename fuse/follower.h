@@ -34,6 +34,7 @@
 #include "fuse/file_system.h"
 #include "fuse/notifier.h"
 #include "rpc/channel.h"
+#include "rpc/channel_group.h"
 #include "rpc/remote.h"
 #include "rpc/stats.h"
 
@@ -75,9 +76,6 @@ class Follower {
   const rpc::LatencyHistogram& lag() const { return lag_; }
 
  private:
-  // A channel of one of the two threads, which Stop interrupts.
-  class OwnChannel;
-
   void Follow();
   void Revalidate();
   // False: the host could not be asked.
@@ -92,13 +90,12 @@ class Follower {
     return stop_;
   }
 
-  rpc::Remote& remote_;
+  rpc::ChannelGroup channels_;
   FileSystem& fs_;
   Notifier& notifier_;
   Applier applier_;
   rpc::LatencyHistogram lag_;
   mutable absl::Mutex mu_;
-  std::vector<rpc::Channel*> channels_ ABSL_GUARDED_BY(mu_);
   bool stop_ ABSL_GUARDED_BY(mu_) = false;
   bool revalidating_ ABSL_GUARDED_BY(mu_) = false;
   Counters counters_ ABSL_GUARDED_BY(mu_);
