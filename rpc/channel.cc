@@ -133,6 +133,9 @@ class Channel::Impl {
 
   template <typename T>
   auto Await(capnp::RemotePromise<T> promise, absl::Duration timeout) {
+    // KJ's timer stands still while its loop does not run: without this, a time
+    // limit set after an idle while would lie in the past.
+    io_.waitScope.poll();
     kj::Promise<capnp::Response<T>> plain = kj::mv(promise);
     const auto nanos =
         absl::ToInt64Nanoseconds(std::max(timeout, absl::Milliseconds(1)));
@@ -153,7 +156,6 @@ class Channel::Impl {
       return absl::CancelledError("interrupted");
     }
     try {
-      io_.waitScope.poll();  // for its timer, as in TryCall
       connection_.emplace(io_.unixEventPort, *std::move(fd));
       return Attach(timeout);
     } catch (const kj::Exception& e) {
@@ -259,10 +261,6 @@ class Channel::Impl {
     auto& counted = stats.of(method);
     counted.calls.fetch_add(1, std::memory_order_relaxed);
     try {
-      // KJ's timer stands still while its loop does not run: without this, a
-      // time limit set after an idle while would lie in the past. It also
-      // notices a connection that has ended meanwhile.
-      io_.waitScope.poll();
       auto message = make(connection_->exported);
       Encode(request, message);
       auto response = Await(message.send(), deadline - start);
