@@ -8,15 +8,16 @@
 // size, and whoever waits for the page gets them. When a READ was sent is not
 // told. So
 //  - the file is shown as it was, if the cache still has that, and the kernel
-//    was not told of anything newer. Its pages are dropped once more afterwards;
+//    was not told of anything newer. Its pages are dropped once more
+//    afterwards;
 //  - what is read ahead, which is all that is longer than a page, is refused.
 //    That is harmless: a page's reader then asks for that page by itself,
 //    knowing what the kernel was told meanwhile;
 //  - a single page waits for the file to grow again, which is what a program
 //    that rewrites it does next. If it has not after kPatience, it is refused
 //    too if the kernel is being told to drop something: the drop waits for the
-//    page, so that is known. The program's next try is told the end. If not, the
-//    kernel makes the file as short as it is.
+//    page, so that is known. The program's next try is told the end. If not,
+//    the kernel makes the file as short as it is.
 //
 // Stateless beside the file system, which outlives it. Thread-safe.
 

@@ -13,7 +13,9 @@ constexpr absl::Duration kFenceWait = absl::Seconds(30);
 }  // namespace
 
 DrainedWatcher::DrainedWatcher(const WatcherOptions& options, EventQueue& queue)
-    : options_(options), journal_(options.journal, options.earlier), claims_(queue) {}
+    : options_(options),
+      journal_(options.journal, options.earlier),
+      claims_(queue) {}
 
 void DrainedWatcher::StartDraining() {
   drain_ = std::thread([this] { Drain(); });

@@ -22,7 +22,7 @@ enum class Need {
   kExtendedAttributes,
   kFifos,
   kReplacedFiles,  // are read on by who has read of them just before
-  kNothingElse,  // the host's directory has only what is seen in the mount
+  kNothingElse,    // the host's directory has only what is seen in the mount
 };
 
 // "" if it is met; otherwise what there is not. `mnt` shows `host`.

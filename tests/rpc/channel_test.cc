@@ -256,8 +256,8 @@ TEST_F(AwayTest, IdleTimeDoesNotCountAgainstTheNextCall) {
 
 // The same endpoint, another directory: what the VM holds is not of it.
 TEST_F(AwayTest, AnotherDirectoryIsNotTakenForTheOldOne) {
-  // The last attempt is made after a pause that is longer than what is left, and
-  // must tell the same.
+  // The last attempt is made after a pause that is longer than what is left,
+  // and must tell the same.
   auto remote = RemoteWaiting(absl::Milliseconds(1500));
   Channel channel(*remote);
   ASSERT_TRUE(channel.Open().ok());
