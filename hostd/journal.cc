@@ -105,17 +105,16 @@ bool Journal::IsNews(uint64_t client, const JournalPos& after) const {
          head_.sequence - after.sequence >= kOwnBatch;
 }
 
-void Journal::Await(uint64_t client, const NextRequest& request,
-                    const JournalPos& after) {
+void Journal::Await(uint64_t client, const NextRequest& request) {
   const absl::Time until =
       absl::Now() + std::min(absl::Milliseconds(request.wait_ms), kLongestWait);
   const uint64_t call = ++last_call_;
   waiting_[client] = call;
   const auto any = [&]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
-    return closed_ || head_ != after || !IsLatest(client, call);
+    return closed_ || head_ != request.after || !IsLatest(client, call);
   };
   const auto news = [&]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
-    return closed_ || IsNews(client, after) || !IsLatest(client, call);
+    return closed_ || IsNews(client, request.after) || !IsLatest(client, call);
   };
   mu_.AwaitWithDeadline(absl::Condition(&any), until);
   mu_.AwaitWithDeadline(absl::Condition(&news),
@@ -136,22 +135,22 @@ void Journal::Collect(uint64_t client, uint32_t most, NextReply* reply) const {
   }
 }
 
-NextReply Journal::Next(uint64_t client, const NextRequest& request) {
+NextReply Journal::Next(uint64_t client, NextRequest request) {
   NextReply reply;
   absl::MutexLock lock(&mu_);
   asked_ = true;
-  const JournalPos after = Present(request.after);
-  if (!closed_ && !IsNews(client, after)) Await(client, request, after);
+  request.after = Present(request.after);
+  if (!closed_ && !IsNews(client, request.after)) Await(client, request);
   if (closed_) {
     reply.error = kESHUTDOWN;
     return reply;
   }
-  if (!Knows(after)) {
+  if (!Knows(request.after)) {
     reply.new_epoch = true;
     reply.pos = head_;
     return reply;
   }
-  reply.pos = after;
+  reply.pos = request.after;
   Collect(client, std::clamp(request.max_events, 1u, kMostEvents), &reply);
   return reply;
 }

@@ -70,8 +70,7 @@ class Journal {
 
   // Of one client only the latest call waits: an earlier one, whose connection
   // has gone perhaps, is answered without events.
-  NextReply Next(uint64_t client, const NextRequest& request)
-      ABSL_LOCKS_EXCLUDED(mu_);
+  NextReply Next(uint64_t client, NextRequest request) ABSL_LOCKS_EXCLUDED(mu_);
   // Has anybody called Next since the last time this was asked, or waits now?
   bool TakeAsked() ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -84,8 +83,8 @@ class Journal {
   // There is something after the position that the client should not wait for.
   bool IsNews(uint64_t client, const JournalPos& after) const
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
-  void Await(uint64_t client, const NextRequest& request,
-             const JournalPos& after) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Await(uint64_t client, const NextRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Collect(uint64_t client, uint32_t most, NextReply* reply) const
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
   void DropOldest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -180,4 +180,15 @@ void SubtreeWatcher::PlaceMarkerIfDue(bool lost) {
   }
 }
 
+absl::StatusOr<std::unique_ptr<Watcher>> GoOnWatching(
+    const Tree& tree, WatcherOptions options,
+    std::unique_ptr<BookmarkFile> kept, SourceOpener open) {
+  const auto bookmark = DecodeBookmark(kept ? kept->Read() : "");
+  auto source = open(bookmark ? bookmark->cursor : "");
+  if (!source.ok()) return source.status();
+  if (bookmark) options.earlier = bookmark->pos;
+  return std::make_unique<SubtreeWatcher>(tree, *std::move(source), options,
+                                          std::move(kept));
+}
+
 }  // namespace warmfs::hostd

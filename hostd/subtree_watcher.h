@@ -46,6 +46,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "hostd/bookmark.h"
 #include "hostd/drained_watcher.h"
@@ -100,6 +102,16 @@ class SubtreeWatcher final : public DrainedWatcher {
   bool moved_on_ = false;
   absl::Time keep_due_ = absl::InfiniteFuture();
 };
+
+// With a source that goes on where the last one was, if there is a bookmark and
+// the source is still there. `kept` may be null: it begins anew, and nothing is
+// kept. `tree` outlives it.
+using SourceOpener =
+    absl::FunctionRef<absl::StatusOr<std::unique_ptr<SubtreeSource>>(
+        const std::string& cursor)>;
+absl::StatusOr<std::unique_ptr<Watcher>> GoOnWatching(
+    const Tree& tree, WatcherOptions options,
+    std::unique_ptr<BookmarkFile> kept, SourceOpener open);
 
 }  // namespace warmfs::hostd
 

@@ -60,22 +60,21 @@ void ServeStreams(Server& server) {
   server.ServeStreams(std::move(streams[0]), std::move(streams[1]));
 }
 
-// Null, and logged: there is none for hostd.
+// Null, and logged: hostd may not read it, or there is none.
 std::unique_ptr<Watcher> WatchJournal(const Tree& tree,
-                                      WatcherOptions options) {
+                                      const WatcherOptions& options) {
   const int root = tree.jail().root();
-  auto kept = OpenBookmarkFile(root);
-  const auto bookmark = DecodeBookmark(kept ? kept->Read() : "");
-  auto source = OpenUsnSource(root, bookmark ? bookmark->cursor : "");
-  if (!source.ok()) {
+  auto watcher = GoOnWatching(tree, options, OpenBookmarkFile(root),
+                              [root](const std::string& cursor) {
+                                return OpenUsnSource(root, cursor);
+                              });
+  if (!watcher.ok()) {
     spdlog::warn("{}; ReadDirectoryChangesW is used instead",
-                 std::string(source.status().message()));
+                 std::string(watcher.status().message()));
     return nullptr;
   }
-  if (bookmark) options.earlier = bookmark->pos;
   spdlog::info("leases are given, by the USN journal");
-  return std::make_unique<SubtreeWatcher>(tree, *std::move(source), options,
-                                          std::move(kept));
+  return *std::move(watcher);
 }
 
 // The journal where it was asked for and is there; what every Windows has

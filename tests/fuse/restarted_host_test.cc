@@ -1,8 +1,8 @@
 // A host that is started anew and whose journal goes on: the client keeps its
 // leases, and asks for nothing but what was changed meanwhile.
 
-#include <filesystem>
-#include <utility>
+#include <memory>
+#include <string>
 
 #include "fuse/follower.h"
 #include "hostd/subtree_watcher.h"
@@ -32,15 +32,12 @@ class Disk {
  private:
   hostd::WatcherFactory Watch() {
     return [this](const hostd::Tree& tree) {
-      auto kept = std::make_unique<hostd::PaperBookmark>(paper_);
-      const auto bookmark = hostd::DecodeBookmark(kept->Read());
-      auto source = hostd::UsnSource::Create(
-          std::make_unique<hostd::ScriptedUsnVolume>(volume_),
-          bookmark ? bookmark->cursor : "");
-      hostd::WatcherOptions options;
-      if (bookmark) options.earlier = bookmark->pos;
-      return std::make_unique<hostd::SubtreeWatcher>(tree, *std::move(source),
-                                                     options, std::move(kept));
+      return *hostd::GoOnWatching(
+          tree, {}, std::make_unique<hostd::PaperBookmark>(paper_),
+          [this](const std::string& cursor) {
+            return hostd::UsnSource::Create(
+                std::make_unique<hostd::ScriptedUsnVolume>(volume_), cursor);
+          });
     };
   }
 };
@@ -106,7 +103,7 @@ TEST_F(RestartedHostTest, OnlyWhatHasChangedIsFetchedAgain) {
   EXPECT_EQ(Find("d/f"), changed);
 }
 
-// Without a leased mount in between, from the cache.
+// From the cache that the mount before it has left.
 TEST_F(RestartedHostTest, AMountThatIsMadeAnewTooGoesOnAsWell) {
   RewriteWhileAway();
   Remount();

@@ -6,9 +6,7 @@
 
 #include <filesystem>
 #include <memory>
-#include <optional>
 #include <string>
-#include <utility>
 
 #include "hostd/subtree_watcher.h"
 #include "hostd/usn_source.h"
@@ -41,17 +39,14 @@ class RestartTest : public WatchTest {
 
   void Start() {
     export_.reset();
-    auto kept = std::make_unique<PaperBookmark>(paper_);
-    const auto bookmark = DecodeBookmark(kept->Read());
-    auto source = UsnSource::Create(std::make_unique<ScriptedUsnVolume>(disk_),
-                                    bookmark ? bookmark->cursor : "");
-    ASSERT_TRUE(source.ok()) << source.status();
-    WatcherOptions options;
-    if (bookmark) options.earlier = bookmark->pos;
     ExportOptions exported{.name = "test", .directory = root_};
     exported.watch = [&](const Tree& tree) {
-      return std::make_unique<SubtreeWatcher>(tree, *std::move(source), options,
-                                              std::move(kept));
+      return *GoOnWatching(tree, {}, std::make_unique<PaperBookmark>(paper_),
+                           [&](const std::string& cursor) {
+                             return UsnSource::Create(
+                                 std::make_unique<ScriptedUsnVolume>(disk_),
+                                 cursor);
+                           });
     };
     export_ = *Export::Open(std::move(exported));
   }
