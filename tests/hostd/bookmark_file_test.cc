@@ -5,35 +5,19 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <fstream>
-#include <random>
 #include <string>
 
 #include "hostd/resolve.h"
+#include "tests/hostd/scratch_directory.h"
 
 namespace warmfs::hostd {
 namespace {
 
-namespace fs = std::filesystem;
-
 class BookmarkFileTest : public testing::Test {
  protected:
-  BookmarkFileTest() {
-    std::random_device random;
-    directory_ = fs::temp_directory_path() /
-                 ("warmfs-bookmark-" + std::to_string(random()));
-    fs::create_directories(directory_);
-    root_ = *OpenExportRoot(directory_.string());
-  }
-  ~BookmarkFileTest() override {
-    root_.Reset();
-    std::error_code ignored;
-    fs::remove_all(directory_, ignored);
-  }
-
-  fs::path directory_;
-  UniqueFd root_;
+  const ScratchDirectory scratch_;
+  const UniqueFd root_ = *OpenExportRoot(scratch_.path().string());
 };
 
 TEST_F(BookmarkFileTest, TheLastOneIsThereForTheNextHostd) {
@@ -60,7 +44,8 @@ TEST_F(BookmarkFileTest, OneHostdHasItAtATime) {
 // What was begun by one that was killed is not in the next one's way.
 TEST_F(BookmarkFileTest, HalfAWriteIsNotReadAndNotInTheWay) {
   { ASSERT_TRUE(OpenBookmarkFile(root_.get())->Write("whole")); }
-  std::ofstream(directory_ / ".warmfs-host" / "journal.new") << "half of it";
+  std::ofstream(scratch_.path() / ".warmfs-host" / "journal.new")
+      << "half of it";
   const auto file = OpenBookmarkFile(root_.get());
   EXPECT_EQ(file->Read(), "whole");
   EXPECT_TRUE(file->Write("next"));

@@ -10,7 +10,6 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -18,6 +17,7 @@
 #include "hostd/file.h"
 #include "hostd/limits.h"
 #include "schema/linux_abi.h"
+#include "tests/hostd/scratch_directory.h"
 
 namespace warmfs::hostd {
 namespace {
@@ -33,18 +33,7 @@ class ContractTest : public testing::Test {
  protected:
   ContractTest() {
     SetUmask();
-    std::random_device random;
-    root_ = fs::temp_directory_path() /
-            ("warmfs-contract-" + std::to_string(random()));
-    fs::create_directories(root_);
     Reopen();
-  }
-  ~ContractTest() override {
-    // What it holds would stay there.
-    state_.reset();
-    export_.reset();
-    std::error_code ignored;
-    fs::remove_all(root_, ignored);
   }
 
   void Reopen() {
@@ -119,12 +108,13 @@ class ContractTest : public testing::Test {
     return export_->Rename(client_, request);
   }
 
-  fs::path root_;
+  const ScratchDirectory scratch_;
+  const fs::path& root_ = scratch_.path();
+  std::unique_ptr<Export> export_;
   FdBudget budget_{4096};
   std::unique_ptr<ClientState> state_ = std::make_unique<ClientState>(budget_);
   ClientState& client_ = *state_;
   Cursors cursors_{budget_};
-  std::unique_ptr<Export> export_;
 };
 
 TEST_F(ContractTest, WhatIsWrittenIsReadAndIsOnTheHost) {

@@ -10,12 +10,12 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
-#include <random>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "hostd/resolve.h"
+#include "tests/hostd/scratch_directory.h"
 
 namespace warmfs::hostd {
 namespace {
@@ -31,21 +31,12 @@ using testing::StartsWith;
 class DirectoryChangesTest : public testing::Test {
  protected:
   DirectoryChangesTest() {
-    std::random_device random;
-    base_ = fs::temp_directory_path() /
-            ("warmfs-changes-" + std::to_string(random()));
     fs::create_directories(base_ / "root" / "d");
     fs::create_directories(base_ / "outside");
     root_ = *OpenExportRoot((base_ / "root").string());
     source_ = *WatchDirectoryChanges(root_.get());
     Look("d");
     Lines();
-  }
-  ~DirectoryChangesTest() override {
-    source_.reset();
-    root_.Reset();
-    std::error_code ignored;
-    fs::remove_all(base_, ignored);
   }
 
   fs::path In(const std::string& path) const { return base_ / "root" / path; }
@@ -102,7 +93,8 @@ class DirectoryChangesTest : public testing::Test {
     return names;
   }
 
-  fs::path base_;
+  const ScratchDirectory scratch_;
+  const fs::path& base_ = scratch_.path();
   UniqueFd root_;
   std::unique_ptr<SubtreeSource> source_;
   uint64_t last_marker_ = 0;
