@@ -20,7 +20,6 @@
 namespace warmfs::rpc {
 namespace {
 
-constexpr absl::Duration kConnectTimeout = absl::Seconds(5);
 constexpr absl::Duration kFirstBackoff = absl::Milliseconds(10);
 constexpr absl::Duration kLongestBackoff = absl::Seconds(1);
 
@@ -82,7 +81,7 @@ class Channel::Impl {
       return;
     }
     Disconnect();
-    (void)Connect(kConnectTimeout);
+    (void)Connect(remote_.connector().time_limit());
   }
 
   uint64_t incarnation() const { return attached_ ? incarnation_ : 0; }
@@ -244,7 +243,8 @@ class Channel::Impl {
     while (!attached_ && !interruption_.interrupted()) {
       const absl::Duration left = deadline - absl::Now();
       if (left <= absl::ZeroDuration()) return false;
-      absl::Status status = Connect(std::min(left, kConnectTimeout));
+      absl::Status status =
+          Connect(std::min(left, remote_.connector().time_limit()));
       if (status.ok()) break;
       spdlog::debug("waiting for the host: {}", std::string(status.message()));
       interruption_.SleepFor(std::min({backoff, left, kLongestBackoff}));
@@ -304,7 +304,9 @@ Channel::Impl& Channel::impl() {
   return *impl_;
 }
 
-absl::Status Channel::Open() { return impl().Connect(kConnectTimeout); }
+absl::Status Channel::Open() {
+  return impl().Connect(remote_.connector().time_limit());
+}
 void Channel::Check() { impl().Check(); }
 uint64_t Channel::incarnation() const {
   return impl_ == nullptr ? 0 : impl_->incarnation();

@@ -206,6 +206,9 @@ class CommandConnector : public Connector {
     return mux_->Open();
   }
 
+  // It may have to log in first, by way of other machines.
+  absl::Duration time_limit() const override { return absl::Seconds(30); }
+
  private:
   absl::Status Start() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     auto pair = SocketPair();

@@ -27,6 +27,9 @@ class Connector {
   // Unavailable if nobody answers there within `timeout`; the message names the
   // endpoint and says what to look at. Blocks.
   virtual absl::StatusOr<UniqueFd> Connect(absl::Duration timeout) = 0;
+
+  // How long it may take to connect, and then until the peer says hello.
+  virtual absl::Duration time_limit() const { return absl::Seconds(5); }
 };
 
 std::unique_ptr<Connector> MakeConnector(const Endpoint& endpoint);

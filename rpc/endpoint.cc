@@ -70,11 +70,12 @@ absl::StatusOr<Endpoint> ParseSsh(std::string_view text,
   quoted += "'";
   Endpoint e;
   e.kind = Endpoint::Kind::kCommand;
+  // A network that is gone is noticed after 3 intervals, within host_wait.
   e.command = {"ssh",
                "-o",
                "BatchMode=yes",
                "-o",
-               "ServerAliveInterval=15",
+               "ServerAliveInterval=5",
                std::string(rest.substr(0, colon)),
                "exec warmfs-hostd --stdio --export default=" + quoted};
   return e;

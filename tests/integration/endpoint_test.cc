@@ -106,6 +106,16 @@ TEST_F(EndpointTest, ExecACommand) {
                "", [&] { KillChildren(); });
 }
 
+// As when ssh logs in by way of other machines.
+TEST_F(EndpointTest, ACommandMayTakeItsTimeToLogIn) {
+  WriteFile(Host("f"), "there");
+  WriteFile(Tmp("slow"), "sleep 7\nexec \"$@\"\n");
+  SetSource("exec:sh " + Tmp("slow") + " " + Program("warmfs-hostd") +
+            " --quiet --stdio --export default=" + Host());
+  Mount();
+  EXPECT_EQ(ReadFile(Mnt("f")), "there");
+}
+
 // --- hybrid ---
 
 TEST_F(EndpointTest, HybridVsock) {
