@@ -177,10 +177,11 @@ TEST_F(DirectoryChangesTest, WhatIsBeneathARenamedDirectoryIsNotLost) {
   EXPECT_EQ(lines.back(), "created e/f") << anew;
 }
 
+// A file: directories in directories may stay in Wine's memory for good.
 TEST_F(DirectoryChangesTest, NamesAreTheClients) {
-  fs::create_directory(In("d") /
-                       L"a\xF03A"
-                       L"b");  // a:b
+  std::ofstream(In("d") /
+                L"a\xF03A"
+                L"b");  // a:b
   EXPECT_THAT(Names(), ElementsAre("created d/a:b"));
 }
 

@@ -73,8 +73,10 @@ TEST_F(SubtreeEventsTest, ARemovalAndACreationOfOneIdAreAMove) {
   Lease("");
   Lease("d");
   WriteHost("d/f", "");
+  source_->Hold();
   source_->Queue(kRemoved, "f", FileId{1, 2});
   source_->Queue(kCreated, "d/f", FileId{1, 2});
+  source_->Release();
   EXPECT_THAT(Told(), ElementsAre("moved_from f#", "moved_to d/f#"));
   source_->Queue(kRemoved, "x", FileId{1, 2});
   source_->Queue(kCreated, "d/x", FileId{1, 3});

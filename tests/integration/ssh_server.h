@@ -35,7 +35,6 @@ class SshServer {
 
   const std::string directory_;
   const std::string path_before_;
-  bool made_run_directory_ = false;
   pid_t pid_ = 0;
 };
 
