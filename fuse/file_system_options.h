@@ -29,8 +29,9 @@ struct Ahead {
 // Called from any thread; queues.
 struct Invalidations {
   std::function<void(NodeId)> pages = [](NodeId) {};  // and attributes
-  // The same at once, beside a drop that READs are in the way of.
-  std::function<void(NodeId)> overtake = [](NodeId) {};
+  // The same at once, beside a drop that READs are in the way of; of pages from
+  // that one on (page_drops.h).
+  std::function<void(NodeId, uint64_t)> overtake = [](NodeId, uint64_t) {};
   std::function<void(NodeId)> attr = [](NodeId) {};
   std::function<void(NodeId, std::string_view)> entry = [](NodeId,
                                                            std::string_view) {};

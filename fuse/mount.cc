@@ -72,7 +72,8 @@ absl::StatusOr<std::unique_ptr<Mount>> Mount::Start(MountOptions options) {
   auto share = Share::Open(
       m->options_,
       {.pages = [m](NodeId node) { m->notifier_->Pages(node); },
-       .overtake = [m](NodeId node) { m->overtaker_->Drop(node); },
+       .overtake = [m](NodeId node,
+                       uint64_t page) { m->overtaker_->Drop(node, page); },
        .attr = [m](NodeId node) { m->notifier_->Attr(node); },
        .entry = [m](NodeId dir,
                     std::string_view name) { m->notifier_->Entry(dir, name); },
@@ -112,10 +113,10 @@ absl::StatusOr<std::unique_ptr<Mount>> Mount::Start(MountOptions options) {
             m->session_->InvalidateEntry(dir, name);
           },
       .step = [m] { return m->pusher_->Step(); }});
-  m->overtaker_ = std::make_unique<Overtaker>([m](NodeId node) {
+  m->overtaker_ = std::make_unique<Overtaker>([m](NodeId node, uint64_t page) {
     // Done by another by now, perhaps.
     if (!m->share_->fs().drops().Pending(node)) return;
-    m->session_->InvalidatePages(node);
+    m->session_->InvalidatePages(node, page);
   });
   m->injector_ = std::make_unique<Injector>(
       InjectorOptions{.mountpoint = m->options_.mountpoint}, m->share_->fs(),

@@ -4,7 +4,7 @@
 
 namespace warmfs::fuse {
 
-Overtaker::Overtaker(std::function<void(NodeId)> drop)
+Overtaker::Overtaker(std::function<void(NodeId, uint64_t page)> drop)
     : drop_(std::move(drop)) {}
 
 Overtaker::~Overtaker() {
@@ -17,10 +17,10 @@ Overtaker::~Overtaker() {
   for (std::thread& thread : threads) thread.join();
 }
 
-void Overtaker::Drop(NodeId node) {
+void Overtaker::Drop(NodeId node, uint64_t page) {
   absl::MutexLock lock(&mu_);
   if (stop_) return;
-  queue_.push_back(node);
+  queue_.emplace_back(node, page);
   if (queue_.size() > idle_ && threads_.size() < kMost) {
     threads_.emplace_back([this] { Loop(); });
   }
@@ -28,17 +28,17 @@ void Overtaker::Drop(NodeId node) {
 
 void Overtaker::Loop() {
   while (true) {
-    NodeId node = 0;
+    std::pair<NodeId, uint64_t> next;
     {
       absl::MutexLock lock(&mu_);
       ++idle_;
       mu_.Await(absl::Condition(this, &Overtaker::HasWork));
       --idle_;
       if (stop_) return;
-      node = queue_.front();
+      next = queue_.front();
       queue_.pop_front();
     }
-    drop_(node);
+    drop_(next.first, next.second);
   }
 }
 

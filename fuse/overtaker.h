@@ -10,9 +10,11 @@
 #define WARMFS_FUSE_OVERTAKER_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -25,12 +27,12 @@ class Overtaker {
  public:
   static constexpr size_t kMost = 16;
 
-  explicit Overtaker(std::function<void(NodeId)> drop);
+  explicit Overtaker(std::function<void(NodeId, uint64_t page)> drop);
   // Waits for the drops that have begun.
   ~Overtaker();
 
   // Returns at once.
-  void Drop(NodeId node) ABSL_LOCKS_EXCLUDED(mu_);
+  void Drop(NodeId node, uint64_t page) ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
   void Loop();
@@ -38,9 +40,9 @@ class Overtaker {
     return stop_ || !queue_.empty();
   }
 
-  const std::function<void(NodeId)> drop_;
+  const std::function<void(NodeId, uint64_t page)> drop_;
   absl::Mutex mu_;
-  std::deque<NodeId> queue_ ABSL_GUARDED_BY(mu_);
+  std::deque<std::pair<NodeId, uint64_t>> queue_ ABSL_GUARDED_BY(mu_);
   size_t idle_ ABSL_GUARDED_BY(mu_) = 0;  // threads
   bool stop_ ABSL_GUARDED_BY(mu_) = false;
   std::vector<std::thread> threads_ ABSL_GUARDED_BY(mu_);

@@ -105,6 +105,17 @@ void PageDrops::Finish(NodeId node, const Run& run) {
   State& state = it->second;
   state.done = std::max(state.done, run.wanted);
   std::erase(state.runs, &run);
+  std::erase_if(state.partial,
+                [&](const Run& p) { return p.wanted <= state.done; });
+  if (state.IsOver()) states_.erase(it);
+}
+
+void PageDrops::FinishFrom(NodeId node, const Run& run) {
+  absl::MutexLock lock(&mu_);
+  const auto it = states_.find(node);
+  State& state = it->second;
+  std::erase(state.runs, &run);
+  if (run.wanted > state.done) state.partial.push_back(run);
   if (state.IsOver()) states_.erase(it);
 }
 
@@ -115,10 +126,19 @@ void PageDrops::Carry(NodeId node, uint64_t bytes, Drop drop) {
   Finish(node, run);
 }
 
+void PageDrops::CarryFrom(NodeId node, uint64_t page, Drop drop) {
+  Run run;
+  Begin(node, run);
+  drop(page * kPageBytes, 0);
+  run.page = page - 1;
+  FinishFrom(node, run);
+}
+
 void PageDrops::DropInOrder(Run& run, uint64_t bytes, Drop drop) {
+  if (IsAll(run.chunks)) return drop(0, 0);
   const uint64_t end = (bytes + kPageBytes - 1) / kPageBytes;
   uint64_t page = 0;  // what lies beyond is dropped
-  if (!run.chunks.empty() && !IsAll(run.chunks)) {
+  if (!run.chunks.empty()) {
     page = std::min(end, (run.chunks.back().index + 1) * kChunkPages);
   }
   Reach(run, page);
@@ -140,7 +160,7 @@ void PageDrops::DropInOrder(Run& run, uint64_t bytes, Drop drop) {
 bool PageDrops::AwaitAbove(NodeId node, uint64_t page,
                            absl::Duration limit) const {
   uint64_t wanted = 0;
-  bool in_the_way = false;
+  bool in_the_way = false, at_once = false;
   {
     absl::MutexLock lock(&mu_);
     const auto it = states_.find(node);
@@ -149,15 +169,24 @@ bool PageDrops::AwaitAbove(NodeId node, uint64_t page,
     const auto does = [&](const Run* run) { return run->wanted >= wanted; };
     in_the_way =
         !it->second.runs.empty() && absl::c_none_of(it->second.runs, does);
+    const auto chunks = chunks_.find(node);
+    at_once = chunks != chunks_.end() && IsAll(chunks->second);
   }
-  if (in_the_way) overtake_(node);
+  if (at_once) {
+    overtake_(node, page + 1);
+  } else if (in_the_way) {
+    overtake_(node, 0);
+  }
   absl::MutexLock lock(&mu_);
   const auto dropped = [&]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
     const auto it = states_.find(node);
     if (it == states_.end() || it->second.done >= wanted) return true;
-    return absl::c_any_of(it->second.runs, [&](const Run* run) {
-      return run->wanted >= wanted && run->page <= page;
-    });
+    const auto does = [&](const Run& run) {
+      return run.wanted >= wanted && run.page <= page;
+    };
+    return absl::c_any_of(it->second.partial, does) ||
+           absl::c_any_of(it->second.runs,
+                          [&](const Run* run) { return does(*run); });
   };
   return mu_.AwaitWithTimeout(absl::Condition(&dropped), limit);
 }

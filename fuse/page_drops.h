@@ -33,7 +33,9 @@
 // another file that the host holds up; so nobody waits longer than kPatience.
 //
 // Of a file of which the kernel may have more than kMostChunks, all is dropped
-// in one step, and READs do not wait for it (docs/consistency.md).
+// in one call. It may come to a READ's pages at any time, and waits for them
+// while newer content lies beyond: so each READ has what is beyond its own
+// pages dropped beside it (`overtake` with a page, CarryFrom).
 //
 // Thread-safe; calls nothing while it holds its lock.
 
@@ -63,8 +65,9 @@ class PageDrops {
   static constexpr size_t kMostChunks = 256;  // 64 MiB
   static constexpr absl::Duration kPatience = absl::Milliseconds(300);
 
-  // `overtake` asks for a drop of the file by another thread, and returns.
-  explicit PageDrops(std::function<void(NodeId)> overtake)
+  // `overtake` asks for a drop of the file by another thread, and returns: in
+  // order (Carry) from 0, all at once from another page (CarryFrom).
+  explicit PageDrops(std::function<void(NodeId, uint64_t page)> overtake)
       : overtake_(std::move(overtake)) {}
 
   // What the kernel has of the file is old from now on; a drop of it follows.
@@ -84,6 +87,8 @@ class PageDrops {
   // of `drop` with an offset and a length, 0: to the end.
   using Drop = absl::FunctionRef<void(uint64_t offset, uint64_t bytes)>;
   void Carry(NodeId node, uint64_t bytes, Drop drop) ABSL_LOCKS_EXCLUDED(mu_);
+  void CarryFrom(NodeId node, uint64_t page, Drop drop)
+      ABSL_LOCKS_EXCLUDED(mu_);
 
   // For as long as a READ is answered that the kernel is to believe the end of:
   // it does not, if it is told to drop something meanwhile (early_end.h).
@@ -121,6 +126,7 @@ class PageDrops {
     uint64_t wanted = 0;  // the latest
     uint64_t done = 0;    // the latest
     std::vector<const Run*> runs;
+    std::vector<Run> partial;  // of CarryFrom, later than `done`
     int answers = 0;
 
     bool IsPending() const { return done < wanted; }
@@ -132,8 +138,9 @@ class PageDrops {
   void Begin(NodeId node, Run& run) ABSL_LOCKS_EXCLUDED(mu_);
   void Reach(Run& run, uint64_t page) ABSL_LOCKS_EXCLUDED(mu_);
   void Finish(NodeId node, const Run& run) ABSL_LOCKS_EXCLUDED(mu_);
+  void FinishFrom(NodeId node, const Run& run) ABSL_LOCKS_EXCLUDED(mu_);
 
-  const std::function<void(NodeId)> overtake_;
+  const std::function<void(NodeId, uint64_t page)> overtake_;
   mutable absl::Mutex mu_;
   // Counts what is wanted, and what may have brought pages, in one order.
   uint64_t last_ ABSL_GUARDED_BY(mu_) = 0;

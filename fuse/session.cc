@@ -278,8 +278,16 @@ void Session::InvalidateNode(NodeId node, off_t from) {
   fuse_lowlevel_notify_inval_inode(impl_->session(), node, from, 0);
 }
 
-void Session::InvalidatePages(NodeId node) {
+void Session::InvalidatePages(NodeId node, uint64_t from_page) {
   FileSystem& fs = impl_->fs();
+  const auto drop = [&](uint64_t from, uint64_t length) {
+    // The first call finds out whether the kernel knows the inode.
+    const auto offset = static_cast<off_t>(from);
+    if (length == 0) return InvalidateNode(node, offset);
+    fuse_lowlevel_notify_inval_inode(impl_->session(), node, offset,
+                                     static_cast<off_t>(length));
+  };
+  if (from_page != 0) return fs.drops().CarryFrom(node, from_page, drop);
   const auto view = fs.tree().Look(node);
   // A listing has no order, and is dropped at once.
   uint64_t bytes = 0;
@@ -288,13 +296,7 @@ void Session::InvalidatePages(NodeId node) {
     bytes = view->attr.size;
     if (told != Told::kNothing) bytes = std::max(bytes, told);
   }
-  fs.drops().Carry(node, bytes, [&](uint64_t from, uint64_t length) {
-    // The first call finds out whether the kernel knows the inode.
-    const auto offset = static_cast<off_t>(from);
-    if (length == 0) return InvalidateNode(node, offset);
-    fuse_lowlevel_notify_inval_inode(impl_->session(), node, offset,
-                                     static_cast<off_t>(length));
-  });
+  fs.drops().Carry(node, bytes, drop);
 }
 
 void Session::InvalidateAttr(NodeId node) {

@@ -44,7 +44,8 @@ class Session {
 
   // For the file system's Invalidations: sends them to the kernel. On threads
   // that no request waits for: the notifier's and the injector's.
-  void InvalidatePages(NodeId node);  // and attributes
+  // And attributes. From that page on at once; from 0: all, in order.
+  void InvalidatePages(NodeId node, uint64_t from_page = 0);
   void InvalidateAttr(NodeId node);
   void InvalidateEntry(NodeId dir, const std::string& name);
   // Gives the kernel the whole content of a file. False: it did not take it.

@@ -19,14 +19,15 @@ TEST(OvertakerTest, DropsGoOnBesideThoseThatAreHeldUp) {
   absl::Mutex mu;
   std::multiset<NodeId> dropped;
   {
-    Overtaker overtaker([&](NodeId node) {
+    Overtaker overtaker([&](NodeId node, uint64_t page) {
+      EXPECT_EQ(page, 10 * node);
       begun.DecrementCount();
       go_on.WaitForNotification();
       absl::MutexLock lock(&mu);
       dropped.insert(node);
     });
     for (NodeId node = 1; node <= Overtaker::kMost; ++node) {
-      overtaker.Drop(node);
+      overtaker.Drop(node, 10 * node);
     }
     begun.Wait();  // all of them
     go_on.Notify();
@@ -42,7 +43,7 @@ TEST(OvertakerTest, WhatIsMoreThanItsThreadsWaitsForOneOfThem) {
   absl::Notification go_on;
   absl::Mutex mu;
   std::set<std::thread::id> threads;
-  Overtaker overtaker([&](NodeId) {
+  Overtaker overtaker([&](NodeId, uint64_t) {
     go_on.WaitForNotification();
     {
       absl::MutexLock lock(&mu);
@@ -50,14 +51,14 @@ TEST(OvertakerTest, WhatIsMoreThanItsThreadsWaitsForOneOfThem) {
     }
     done.DecrementCount();
   });
-  for (size_t i = 0; i < kDrops; ++i) overtaker.Drop(7);
+  for (size_t i = 0; i < kDrops; ++i) overtaker.Drop(7, 0);
   go_on.Notify();
   done.Wait();
   EXPECT_LE(threads.size(), Overtaker::kMost);
 }
 
 TEST(OvertakerTest, NothingWaitsWhenItIsNotAskedForAnything) {
-  Overtaker overtaker([](NodeId) { FAIL(); });
+  Overtaker overtaker([](NodeId, uint64_t) { FAIL(); });
 }
 
 }  // namespace

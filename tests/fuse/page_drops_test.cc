@@ -35,9 +35,11 @@ class PageDropsTest : public testing::Test {
   }
 
   int overtakings_ = 0;
-  PageDrops drops_{[this](NodeId node) {
+  uint64_t overtaken_from_ = 0;
+  PageDrops drops_{[this](NodeId node, uint64_t page) {
     EXPECT_EQ(node, kFile);
     ++overtakings_;
+    overtaken_from_ = page;
   }};
 };
 
@@ -241,6 +243,43 @@ TEST_F(PageDropsTest, WhatIsReadDuringADropIsForTheNext) {
     if (offset == 0) drops_.MayHave(kFile, 3 * kChunk, kChunk);
   });
   EXPECT_GT(Carry(4 * kChunk).size(), 1u);
+}
+
+// The drop stands at a page of which a READ is under way, and what is beyond it
+// is old.
+TEST_F(PageDropsTest, BesideADropInOneStepAReadHasWhatIsBeyondItDropped) {
+  drops_.MayHave(kFile, 0, UINT64_MAX / 2);
+  drops_.Want(kFile);
+  EXPECT_TRUE(Waits(3)) << "it has not begun";
+  EXPECT_EQ(overtaken_from_, 4);
+  drops_.Carry(kFile, 10 * kPage, [&](uint64_t, uint64_t) {
+    EXPECT_TRUE(Waits(5));
+    EXPECT_EQ(overtaken_from_, 6);
+    std::vector<std::pair<uint64_t, uint64_t>> calls;
+    drops_.CarryFrom(kFile, 6, [&](uint64_t from, uint64_t length) {
+      calls.emplace_back(from, length);
+      EXPECT_TRUE(Waits(5)) << "it is not done";
+    });
+    EXPECT_THAT(calls, ElementsAre(Pair(6 * kPage, 0)));
+    EXPECT_FALSE(Waits(5));
+    EXPECT_FALSE(Waits(7)) << "less was needed";
+    EXPECT_TRUE(Waits(4)) << "page 5 may be old";
+    drops_.Want(kFile);
+    EXPECT_TRUE(Waits(5)) << "it was for what was wanted before";
+  });
+  EXPECT_TRUE(Waits(5));
+  drops_.CarryFrom(kFile, 6, [](uint64_t, uint64_t) {});
+  EXPECT_FALSE(Waits(5));
+  EXPECT_TRUE(drops_.Pending(kFile)) << "the rest is still to go";
+  Carry(0);
+  EXPECT_FALSE(drops_.Pending(kFile));
+}
+
+TEST_F(PageDropsTest, WhatIsOvertakenWithoutNeedLeavesNothingBehind) {
+  drops_.CarryFrom(kFile, 6, [](uint64_t, uint64_t) {});
+  EXPECT_FALSE(drops_.Pending(kFile));
+  EXPECT_TRUE(drops_.BeginAnswer(kFile));
+  drops_.EndAnswer(kFile);
 }
 
 // Its answer is older than what is wanted then; the drop finds it.
