@@ -106,8 +106,7 @@ class FileSystem {
   // leases are void, the answer is the directories whose names the kernel
   // keeps.
   std::vector<NodeId> FollowJournal(uint64_t journal, bool moved_on = false);
-  // The directory's listing is in the cache, complete and fresh. One thread at
-  // a time asks for a directory; the others wait for its answer.
+  // Its listing is in the cache, complete and fresh. One asks, others wait.
   absl::Status CheckListing(rpc::Channel& host, NodeId dir);
   // Has watchers told, once the kernel has dropped what it was told to drop.
   void Raise(std::vector<Injection> injections) {
@@ -133,6 +132,7 @@ class FileSystem {
   friend class EarlyEnd;
   friend class InjectedNames;
   friend class Pusher;
+  friend class Session;
 
   // --- freshness (freshness.cc) ---
   absl::StatusOr<NodeView> Known(NodeId node) const;

@@ -44,7 +44,7 @@ Entry FileSystem::MakeEntry(NodeId node, const Attr& attr, Instant fresh_at) {
   if (!attr.IsRegular()) return entry;
   const Told before = tree_.told(node);
   Told told{attr.size, MarkOf(attr.version())};
-  if (before.bytes < attr.size && drops_.PendingAtEnd(node, before.bytes)) {
+  if (before.bytes < attr.size && !drops_.MayTellLonger(node, before.bytes)) {
     told = {before.bytes, 0};
     entry.attr.size = told.bytes;
     entry.valid_for = absl::ZeroDuration();
@@ -159,11 +159,17 @@ void FileSystem::ReleaseOrphans(rpc::Channel& host) {
 }
 
 absl::StatusOr<Entry> FileSystem::GetAttr(rpc::Channel& host, NodeId node) {
-  absl::StatusOr<NodeView> view = FreshAttr(host, node);
+  absl::StatusOr<NodeView> view = Known(node);
+  const bool known = view.ok() && Fresh(view->attr_fresh_at);
+  if (!known) view = FreshAttr(host, node);
   if (!view.ok()) return view.status();
   if (view->attr.size > tree_.told(node).bytes) {
-    // By an event whose invalidation may not be queued yet.
-    absl::MutexLock until_it_is(&apply_mu_);
+    {
+      // By an event whose invalidation may not be queued yet.
+      absl::MutexLock until_it_is(&apply_mu_);
+    }
+    // Who has asked the host himself is told what it said.
+    if (!known) drops_.AwaitDone(node);
   }
   return MakeEntry(node, view->attr, view->attr_fresh_at);
 }

@@ -1,6 +1,7 @@
 #include "fuse/page_drops.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/algorithm/container.h"
 
@@ -23,17 +24,36 @@ bool PageDrops::Pending(NodeId node) const {
   return it != states_.end() && it->second.IsPending();
 }
 
-bool PageDrops::PendingAtEnd(NodeId node, uint64_t bytes) const {
-  if (bytes == 0) return false;
-  const uint64_t at = (bytes - 1) / kChunkBytes;
+bool PageDrops::AwaitDone(NodeId node, absl::Duration limit) const {
+  absl::MutexLock lock(&mu_);
+  const auto it = states_.find(node);
+  if (it == states_.end()) return true;
+  const uint64_t wanted = it->second.wanted;
+  const auto done = [&]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+    const auto now = states_.find(node);
+    return now == states_.end() || now->second.done >= wanted;
+  };
+  return mu_.AwaitWithTimeout(absl::Condition(&done), limit);
+}
+
+bool PageDrops::MayTellLonger(NodeId node, uint64_t bytes) {
   absl::MutexLock lock(&mu_);
   const auto state = states_.find(node);
+  if (state == states_.end() || !state->second.IsPending()) return true;
   const auto chunks = chunks_.find(node);
-  return state != states_.end() && state->second.IsPending() &&
-         chunks != chunks_.end() &&
-         absl::c_any_of(chunks->second, [&](const Chunk& c) {
-           return c.index == at || c.index == kAll;
-         });
+  if (bytes > 0 && chunks != chunks_.end() &&
+      absl::c_any_of(chunks->second, [&](const Chunk& c) {
+        return c.index == (bytes - 1) / kChunkBytes || c.index == kAll;
+      })) {
+    return false;
+  }
+  state->second.told_longer = true;
+  return true;
+}
+
+bool PageDrops::TakeToldLonger(NodeId node) {
+  absl::MutexLock lock(&mu_);
+  return std::exchange(states_.find(node)->second.told_longer, false);
 }
 
 void PageDrops::MayHave(NodeId node, uint64_t offset, uint64_t bytes) {
@@ -119,10 +139,11 @@ void PageDrops::FinishFrom(NodeId node, const Run& run) {
   if (state.IsOver()) states_.erase(it);
 }
 
-void PageDrops::Carry(NodeId node, uint64_t bytes, Drop drop) {
+void PageDrops::Carry(NodeId node, uint64_t bytes, Drop drop, Then then) {
   Run run;
   Begin(node, run);
   DropInOrder(run, bytes, drop);
+  then(TakeToldLonger(node));
   Finish(node, run);
 }
 

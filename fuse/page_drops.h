@@ -4,8 +4,9 @@
 // notifier's thread (notifier.h) a moment after its new attributes are known.
 // In between the kernel has some pages that are old. Two things must not meet
 // them:
-//  - that the file is longer: the last page of what it was ends in zeros
-//    (FileSystem::MakeEntry);
+//  - that the file is longer: the last page of what it was ends in zeros. It is
+//    told of a file of which the kernel may have that page once that is dropped
+//    (MayTellLonger), and then for sure (growth.h);
 //  - newer content before them. A program that reads on from it would go back
 //    in time.
 // So pages are dropped from the last to the first, and the answer to a READ
@@ -74,8 +75,13 @@ class PageDrops {
   // Called in one step with what makes it old.
   void Want(NodeId node) ABSL_LOCKS_EXCLUDED(mu_);
   bool Pending(NodeId node) const ABSL_LOCKS_EXCLUDED(mu_);
-  // Of the page in which a file of so many bytes ends.
-  bool PendingAtEnd(NodeId node, uint64_t bytes) const ABSL_LOCKS_EXCLUDED(mu_);
+  // Until what is wanted by now is done. False: the limit is over.
+  bool AwaitDone(NodeId node, absl::Duration limit = kPatience) const
+      ABSL_LOCKS_EXCLUDED(mu_);
+  // May an answer tell that the file is longer than so many bytes? Called
+  // before it counts as told. If so while a drop is wanted, the kernel may not
+  // take it in, and the drop's `then` hears of that.
+  bool MayTellLonger(NodeId node, uint64_t bytes) ABSL_LOCKS_EXCLUDED(mu_);
 
   // A READ, a WRITE or a push of these bytes begins.
   void MayHave(NodeId node, uint64_t offset, uint64_t bytes)
@@ -84,9 +90,13 @@ class PageDrops {
   void Forget(NodeId node) ABSL_LOCKS_EXCLUDED(mu_);
 
   // Drops what the kernel has of a file that is no longer than that, by calls
-  // of `drop` with an offset and a length, 0: to the end.
+  // of `drop` with an offset and a length, 0: to the end; and then calls
+  // `then`.
   using Drop = absl::FunctionRef<void(uint64_t offset, uint64_t bytes)>;
-  void Carry(NodeId node, uint64_t bytes, Drop drop) ABSL_LOCKS_EXCLUDED(mu_);
+  using Then = absl::FunctionRef<void(bool told_longer)>;
+  void Carry(
+      NodeId node, uint64_t bytes, Drop drop, Then then = [](bool) {})
+      ABSL_LOCKS_EXCLUDED(mu_);
   void CarryFrom(NodeId node, uint64_t page, Drop drop)
       ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -128,6 +138,7 @@ class PageDrops {
     std::vector<const Run*> runs;
     std::vector<Run> partial;  // of CarryFrom, later than `done`
     int answers = 0;
+    bool told_longer = false;
 
     bool IsPending() const { return done < wanted; }
     bool IsOver() const { return !IsPending() && runs.empty() && answers == 0; }
@@ -137,6 +148,7 @@ class PageDrops {
       ABSL_LOCKS_EXCLUDED(mu_);
   void Begin(NodeId node, Run& run) ABSL_LOCKS_EXCLUDED(mu_);
   void Reach(Run& run, uint64_t page) ABSL_LOCKS_EXCLUDED(mu_);
+  bool TakeToldLonger(NodeId node) ABSL_LOCKS_EXCLUDED(mu_);
   void Finish(NodeId node, const Run& run) ABSL_LOCKS_EXCLUDED(mu_);
   void FinishFrom(NodeId node, const Run& run) ABSL_LOCKS_EXCLUDED(mu_);
 

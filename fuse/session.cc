@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "fuse/detach.h"
+#include "fuse/growth.h"
 #include "fuse/session_internal.h"
 
 namespace warmfs::fuse {
@@ -291,12 +292,19 @@ void Session::InvalidatePages(NodeId node, uint64_t from_page) {
   const auto view = fs.tree().Look(node);
   // A listing has no order, and is dropped at once.
   uint64_t bytes = 0;
+  bool longer = false;
   if (view && view->attr.IsRegular()) {
     const uint64_t told = fs.tree().told(node).bytes;
     bytes = view->attr.size;
+    longer = told < bytes;
     if (told != Told::kNothing) bytes = std::max(bytes, told);
   }
-  fs.drops().Carry(node, bytes, drop);
+  fs.drops().Carry(node, bytes, drop, [&](bool told_longer) {
+    if (!longer && !told_longer) return;
+    fs.tree_.NoteGrown(node, bytes);
+    MakeLonger(fuse_session_fd(impl_->session()), node, bytes);
+    drop(0, 0);  // what was read meanwhile (growth.h)
+  });
 }
 
 void Session::InvalidateAttr(NodeId node) {

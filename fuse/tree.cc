@@ -375,6 +375,12 @@ void Tree::NoteTold(NodeId node, const Told& told) {
   if (Node* n = Get(node)) n->told = told;
 }
 
+void Tree::NoteGrown(NodeId node, uint64_t bytes) {
+  absl::MutexLock lock(&mu_);
+  Node* n = Get(node);
+  if (n != nullptr && n->told.bytes < bytes) n->told = {bytes, 0};
+}
+
 Told Tree::told(NodeId node) const {
   absl::ReaderMutexLock lock(&mu_);
   const Node* n = Get(node);

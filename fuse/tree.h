@@ -135,6 +135,7 @@ class Tree {
   void Displace(NodeId node);
   void NoteRacyRead(NodeId node, Instant at);
   void NoteTold(NodeId node, const Told& told);
+  void NoteGrown(NodeId node, uint64_t bytes);  // at least so long
   Told told(NodeId node) const;
   // The kernel is given content of this version, perhaps all of it.
   void NoteRead(NodeId node, const Version& version, bool whole);

@@ -5,6 +5,10 @@
 
 #include <unistd.h>
 
+#include <atomic>
+#include <thread>
+
+#include "absl/time/clock.h"
 #include "tests/fuse/lease_fixture.h"
 
 namespace warmfs::fuse {
@@ -103,6 +107,29 @@ TEST_F(EarlyEndTest, ThatAFileIsLongerIsToldAtOnceIfNobodyHasReadOfIt) {
   hold_drops_ = true;
   TakeIn();
   EXPECT_EQ(GetAttr(f).size, 20u);
+}
+
+// An answer of the host is not older than the question.
+TEST_F(EarlyEndTest, WhoHasAskedTheHostWaitsUntilTheAnswerMayBeTold) {
+  const NodeId f = Told(10);
+  EXPECT_EQ(Read(f).size(), 10u);
+  host_.Write("f", std::string(20, 'b'));
+  fs_->FollowJournal(fs_->journal(), /*moved_on=*/true);
+  Expire();
+  hold_drops_ = true;
+  std::atomic<bool> answered = false, dropped = false;
+  std::thread kernel([&] {
+    while (!answered && !fs_->drops().Pending(f)) {
+      absl::SleepFor(absl::Milliseconds(1));
+    }
+    if (answered) return;
+    dropped = true;
+    CarryDrop(f);
+  });
+  EXPECT_EQ(GetAttr(f).size, 20u);
+  EXPECT_TRUE(dropped);
+  answered = true;
+  kernel.join();
 }
 
 TEST_F(EarlyEndTest, ThatAFileIsShorterIsToldAtOnce) {

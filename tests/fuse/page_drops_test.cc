@@ -121,18 +121,68 @@ TEST_F(PageDropsTest, WhatIsTooMuchGoesInOneStep) {
   EXPECT_GT(Carry(kChunk).size(), 1u);
 }
 
-TEST_F(PageDropsTest, WhatThePageAtTheEndMayBeIsKnown) {
+TEST_F(PageDropsTest, LongerIsNotToldWhileThePageAtTheEndMayBeOld) {
   drops_.MayHave(kFile, kChunk, kChunk);
-  EXPECT_FALSE(drops_.PendingAtEnd(kFile, 2 * kChunk)) << "nothing is wanted";
+  EXPECT_TRUE(drops_.MayTellLonger(kFile, 2 * kChunk)) << "nothing is wanted";
   drops_.Want(kFile);
-  EXPECT_TRUE(drops_.PendingAtEnd(kFile, 2 * kChunk));
-  EXPECT_TRUE(drops_.PendingAtEnd(kFile, kChunk + 1));
-  EXPECT_FALSE(drops_.PendingAtEnd(kFile, kChunk)) << "it was not read";
-  EXPECT_FALSE(drops_.PendingAtEnd(kFile, 0)) << "there is no such page";
+  EXPECT_FALSE(drops_.MayTellLonger(kFile, 2 * kChunk));
+  EXPECT_FALSE(drops_.MayTellLonger(kFile, kChunk + 1));
   drops_.MayHave(kFile, 0, UINT64_MAX / 2);
-  EXPECT_TRUE(drops_.PendingAtEnd(kFile, kChunk));
-  Carry(kChunk);
-  EXPECT_FALSE(drops_.PendingAtEnd(kFile, kChunk));
+  EXPECT_FALSE(drops_.MayTellLonger(kFile, kChunk));
+  bool after = false;
+  drops_.Carry(
+      kFile, kChunk, [](uint64_t, uint64_t) {},
+      [&](bool told_longer) {
+        EXPECT_FALSE(told_longer);
+        after = true;
+      });
+  EXPECT_TRUE(after);
+  EXPECT_TRUE(drops_.MayTellLonger(kFile, kChunk));
+}
+
+// The answer may be older than the drop, for the kernel.
+TEST_F(PageDropsTest, ThatLongerWasToldBeforeADropIsKnownAfterIt) {
+  drops_.MayHave(kFile, kChunk, kChunk);
+  std::vector<bool> told;
+  const auto carry = [&] {
+    drops_.Carry(
+        kFile, kChunk, [](uint64_t, uint64_t) {},
+        [&](bool told_longer) { told.push_back(told_longer); });
+  };
+  EXPECT_TRUE(drops_.MayTellLonger(kFile, 0));
+  carry();
+  drops_.Want(kFile);
+  EXPECT_TRUE(drops_.MayTellLonger(kFile, kChunk)) << "it was not read";
+  carry();
+  drops_.Want(kFile);
+  EXPECT_TRUE(drops_.MayTellLonger(kFile, 0)) << "there is no such page";
+  carry();
+  drops_.Want(kFile);
+  carry();
+  EXPECT_THAT(told, ElementsAre(false, true, true, false));
+}
+
+TEST_F(PageDropsTest, WhatComesAfterADropIsPartOfIt) {
+  EXPECT_TRUE(drops_.AwaitDone(kFile, absl::ZeroDuration()));
+  drops_.Want(kFile);
+  EXPECT_FALSE(drops_.AwaitDone(kFile, absl::ZeroDuration()));
+  bool dropped = false, then = false;
+  drops_.Carry(
+      kFile, kPage, [&](uint64_t, uint64_t) { dropped = true; },
+      [&](bool told_longer) {
+        EXPECT_FALSE(told_longer);
+        EXPECT_TRUE(dropped);
+        EXPECT_TRUE(drops_.Pending(kFile));
+        EXPECT_FALSE(drops_.AwaitDone(kFile, absl::ZeroDuration()));
+        drops_.Want(kFile);  // of something newer
+        then = true;
+      });
+  EXPECT_TRUE(then);
+  EXPECT_TRUE(drops_.Pending(kFile));
+  std::thread waiter(
+      [&] { EXPECT_TRUE(drops_.AwaitDone(kFile, absl::InfiniteDuration())); });
+  Carry(kPage);
+  waiter.join();
 }
 
 TEST_F(PageDropsTest, WhoeverReadsWhatIsNotToBeDroppedDoesNotWait) {

@@ -1,0 +1,35 @@
+// Makes the kernel take in that a file is longer.
+//
+// An answer with the new size does not do that by itself. One to a question
+// that is older than the last drop of the inode's pages is shown to who asked,
+// and otherwise left alone (fuse_change_attributes in fs/fuse/inode.c): a
+// program that maps the file by that size gets SIGBUS for what is new. So
+// whoever drops the pages of a file that has grown does this next; and of one
+// of which the kernel had the last page, no answer tells the size before
+// (PageDrops::MayTellLonger).
+//
+// By a FUSE_NOTIFY_STORE of one byte at the new end, which makes the file
+// longer before it copies anything (fuse_notify_store in fs/fuse/dev.c; read in
+// Linux 5, tried on 6.18). The byte lies where nothing can be read, so no page
+// gets any content. If a kernel should copy first, this does nothing, and the
+// size comes with answers, as it would without.
+//
+// A READ that the kernel has sent before does not make the file shorter any
+// more (early_end.h): the pages are to be dropped once more afterwards.
+
+#ifndef WARMFS_FUSE_GROWTH_H_
+#define WARMFS_FUSE_GROWTH_H_
+
+#include <cstdint>
+
+#include "fuse/node_view.h"
+
+namespace warmfs::fuse {
+
+// Waits while a request has locked the page at the new end. `device`: of
+// /dev/fuse.
+void MakeLonger(int device, NodeId node, uint64_t bytes);
+
+}  // namespace warmfs::fuse
+
+#endif  // WARMFS_FUSE_GROWTH_H_
