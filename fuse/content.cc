@@ -49,6 +49,13 @@ void Assemble(const Blocks& blocks, uint64_t offset, size_t size,
   }
 }
 
+void Store(BlockWriter& writer, const Attr& attr, const Blocks& blocks) {
+  if (blocks.empty()) return;
+  std::vector<BlockBytes> consecutive;
+  for (const auto& [index, bytes] : blocks) consecutive.push_back(bytes);
+  writer.Add(attr, blocks.begin()->first, std::move(consecutive));
+}
+
 }  // namespace
 
 absl::Status FileSystem::Read(rpc::Channel& host, NodeId node, uint64_t offset,
@@ -111,17 +118,21 @@ absl::Status FileSystem::ReadOnce(rpc::Channel& host, NodeView& file,
 bool FileSystem::TakeFromCache(const NodeView& file, uint64_t index,
                                Blocks& blocks) {
   if (blocks.contains(index)) return true;
-  auto found = recent_blocks_.Get(file.attr.id, index);
-  if (!found || !MayTake(file, index, *found)) {
-    if (block_writer_.IsDropping(file.attr.id)) return false;
-    auto held = cache_.GetBlock(file.attr.id, index);
-    if (!held) return false;
-    found = {held->version, held->racy,
-             std::make_shared<const std::string>(std::move(held->bytes))};
-    if (!MayTake(file, index, *found)) return false;
-  }
+  auto found = Held(file.attr.id, index);
+  if (!found || !MayTake(file, index, *found)) return false;
   blocks[index] = std::move(found->bytes);
   return true;
+}
+
+std::optional<RecentBlocks::Block> FileSystem::Held(const FileId& file,
+                                                    uint64_t index) {
+  if (auto found = block_writer_.Find(file, index)) return found;
+  if (block_writer_.IsDropping(file)) return std::nullopt;
+  auto held = cache_.GetBlock(file, index);
+  if (!held) return std::nullopt;
+  return RecentBlocks::Block{
+      held->version, held->racy,
+      std::make_shared<const std::string>(std::move(held->bytes))};
 }
 
 bool FileSystem::MayTake(const NodeView& file, uint64_t index,
@@ -138,7 +149,7 @@ bool FileSystem::MayTake(const NodeView& file, uint64_t index,
 }
 
 bool FileSystem::Holds(const FileId& file) {
-  return recent_blocks_.Get(file, 0) || cache_.HoldsContent(file);
+  return block_writer_.Find(file, 0) || cache_.HoldsContent(file);
 }
 
 Wanted FileSystem::Want(const NodeView& file, uint64_t first, uint64_t last) {
@@ -146,12 +157,10 @@ Wanted FileSystem::Want(const NodeView& file, uint64_t first, uint64_t last) {
   wanted.spec.first_block = first;
   wanted.spec.block_count = static_cast<uint32_t>(last - first + 1);
   for (uint64_t index = first; index <= last; ++index) {
-    auto block = cache_.GetBlock(file.attr.id, index);
-    wanted.spec.known_hashes.push_back(block ? block->hash : 0);
-    if (block) {
-      wanted.held[index] =
-          std::make_shared<const std::string>(std::move(block->bytes));
-    }
+    auto block = Held(file.attr.id, index);
+    wanted.spec.known_hashes.push_back(
+        block ? XXH3_64bits(block->bytes->data(), block->bytes->size()) : 0);
+    if (block) wanted.held[index] = std::move(block->bytes);
   }
   // Nothing known is said by an empty list.
   if (wanted.held.empty()) wanted.spec.known_hashes.clear();
@@ -206,18 +215,18 @@ absl::Status FileSystem::FetchWanted(rpc::Channel& host,
     others.SetOutcome(ErrnoError(reply.error));
     return ErrnoError(reply.error);
   }
-  std::vector<std::pair<Attr, Blocks>> store;
   for (size_t i = reply.files.size(); i-- > 0;) {
     const FileRead& read = reply.files[i];
     if (read.error != 0 || i >= wanted.size()) continue;
     Blocks kept = Keep(wanted[i], reply.files[i], asked, at);
-    if (read.stable && !read.attr.racy) store.emplace_back(read.attr, kept);
+    if (read.stable && !read.attr.racy) {
+      Store(block_writer_, read.attr, kept);
+    }
     if (i > 0) continue;
     wanted[0].file.attr = read.attr;
     wanted[0].file.racy_read_at = read.attr.racy ? at : 0;
     for (auto& [index, bytes] : kept) blocks[index] = std::move(bytes);
   }
-  Store(store);
   // An event that came in meanwhile may have been about these very bytes, and
   // dropped what there was before them.
   for (const Wanted& w : wanted) {
@@ -228,7 +237,6 @@ absl::Status FileSystem::FetchWanted(rpc::Channel& host,
 }
 
 void FileSystem::DropBlocks(const FileId& file) {
-  recent_blocks_.Drop(file);
   block_writer_.Drop(file);
   cache_.EvictFile(file);
 }
@@ -256,32 +264,12 @@ Blocks FileSystem::Keep(Wanted& wanted, FileRead& read, Stamp asked,
   // in just now.
   absl::MutexLock lock(&apply_mu_);
   if (tree_.ChangedSince(node, asked)) return blocks;
-  if (read.stable) Store({{read.attr, blocks}});
+  if (read.stable) Store(block_writer_, read.attr, blocks);
   InvalidatePages(node, tree_.Apply(read.attr, asked, at));
   // After Apply, which forgets such a note when the version is new; and before
   // the kernel has the bytes, so that every later answer knows of it.
   tree_.NoteRacyRead(node, at);
   return blocks;
-}
-
-void FileSystem::Store(const std::vector<std::pair<Attr, Blocks>>& files) {
-  std::vector<cache::FileBlocks> small;
-  for (const auto& [attr, blocks] : files) {
-    if (blocks.empty()) continue;
-    const uint64_t first = blocks.begin()->first;
-    for (const auto& [index, bytes] : blocks) {
-      recent_blocks_.Put(index, {attr.version(), attr.racy, bytes});
-    }
-    if (attr.size <= Prefetch::kWholeBytes) {
-      auto& file = small.emplace_back(cache::FileBlocks{attr, first, {}});
-      for (const auto& [index, bytes] : blocks) file.blocks.push_back(*bytes);
-      continue;
-    }
-    std::vector<BlockBytes> window;
-    for (const auto& [index, bytes] : blocks) window.push_back(bytes);
-    block_writer_.Add(attr, first, std::move(window));
-  }
-  cache_.PutBlocks(small);
 }
 
 absl::StatusOr<uint64_t> FileSystem::WarmFile(rpc::Channel& host, NodeId node) {

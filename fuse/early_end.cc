@@ -18,17 +18,17 @@ bool EarlyEnd::ShowAsItWas(std::string& out) const {
   Version version;
   while (was.size() < size_) {
     const uint64_t at = offset_ + was.size();
-    auto block = fs_.cache().GetBlock(file->attr.id, at / kBlockBytes);
+    const auto block = fs_.Held(file->attr.id, at / kBlockBytes);
     const size_t start = at % kBlockBytes;
-    if (!block || block->bytes.size() <= start) break;
+    if (!block || block->bytes->size() <= start) break;
     if (was.empty()) {
       version = block->version;
       // What the kernel was told since then is newer.
       if (MarkOf(version) != fs_.tree_.told(node_).version) return false;
     }
     if (block->version != version) break;
-    was.append(block->bytes, start, size_ - was.size());
-    if (block->bytes.size() < kBlockBytes) break;
+    was.append(*block->bytes, start, size_ - was.size());
+    if (block->bytes->size() < kBlockBytes) break;
   }
   if (was.empty() || Is(was.size())) return false;
   out = std::move(was);

@@ -101,10 +101,9 @@ class FileSystem {
                                  LockRequest wanted);
 
   // --- leases ---
-  // From now on leases of this journal count; 0: of none, since nobody follows
-  // it just now. Another one than before, or one that has moved on unseen: all
-  // leases are void, the answer is the directories whose names the kernel
-  // keeps.
+  // From now on leases of this journal count (0: of none; nobody follows it).
+  // Another one than before, or one that has moved on unseen: all leases are
+  // void, and the answer is the directories whose names the kernel keeps.
   std::vector<NodeId> FollowJournal(uint64_t journal, bool moved_on = false);
   // Its listing is in the cache, complete and fresh. One asks, others wait.
   absl::Status CheckListing(rpc::Channel& host, NodeId dir);
@@ -119,6 +118,7 @@ class FileSystem {
   size_t forgotten_orphans();
   // Fetches a file's content into the cache; the bytes that were fetched.
   absl::StatusOr<uint64_t> WarmFile(rpc::Channel& host, NodeId node);
+  void FlushContent() { block_writer_.Flush(); }  // into the cache
 
   const FileSystemOptions& options() const { return options_; }
   const Tree& tree() const { return tree_; }
@@ -179,6 +179,8 @@ class FileSystem {
   absl::Status ReadOnce(rpc::Channel& host, NodeView& file, uint64_t first,
                         uint64_t last, int ahead, bool alone, Blocks& blocks);
   bool TakeFromCache(const NodeView& file, uint64_t index, Blocks& blocks);
+  // Of whatever version.
+  std::optional<RecentBlocks::Block> Held(const FileId& file, uint64_t index);
   bool MayTake(const NodeView& file, uint64_t index,
                const RecentBlocks::Block& block) const;
   absl::Status Fetch(rpc::Channel& host, NodeView& file, uint64_t first,
@@ -196,9 +198,8 @@ class FileSystem {
   // Those of them that are not there and that nobody is at.
   void WantAhead(const std::vector<Upcoming>& files,
                  SingleFlight::Several& ours, std::vector<Wanted>& wanted);
-  // Takes in the host's answer for one file. What is not racy is left to Store.
+  // Takes in the host's answer for one file; stores what is racy.
   Blocks Keep(Wanted& wanted, FileRead& read, Stamp asked, Instant at);
-  void Store(const std::vector<std::pair<Attr, Blocks>>& files);
   void DropBlocks(const FileId& file);
 
   // --- changes (change.cc) ---
@@ -231,7 +232,6 @@ class FileSystem {
   Tree tree_;
   Prefetch prefetch_;
   Scout scout_;
-  RecentBlocks recent_blocks_;
   BlockWriter block_writer_;
   absl::Mutex apply_mu_;
   std::atomic<uint64_t> journal_{0};

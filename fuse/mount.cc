@@ -180,6 +180,7 @@ void Mount::Raise(std::vector<Injection> injections) {
 
 void Mount::Run() {
   session_->Run();
+  share_->fs().FlushContent();
   share_->cache().Flush();
 }
 
@@ -213,6 +214,7 @@ void Mount::Handle(const json& request, const Emit& emit) {
   if (command == "warm") return HandleWarm(request, emit);
   if (command == "sync") return HandleSync(request, emit);
   if (command == "events") return HandleEvents(emit);
+  share_->fs().FlushContent();
   if (command == "why") return HandleWhy(request, emit);
   cache::Inspector(share_->cache()).Execute(request, emit);
 }

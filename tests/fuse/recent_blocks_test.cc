@@ -6,6 +6,7 @@
 
 #include <string>
 
+#include "absl/time/clock.h"
 #include "cache/cache.h"
 #include "fuse/block_writer.h"
 #include "schema/types.h"
@@ -94,6 +95,59 @@ TEST(BlockWriterTest, WhatIsDroppedIsNotInTheCacheWhenItHasEnded) {
     (*cache)->EvictFile(kFile);
   }
   for (uint64_t i = 0; i < 64; ++i) EXPECT_FALSE((*cache)->GetBlock(kFile, i));
+}
+
+TEST(BlockWriterTest, SmallFilesAreFoundBeforeTheyAreWritten) {
+  auto cache = cache::Cache::Open({.directory = "", .identity = "test"});
+  ASSERT_TRUE(cache.ok()) << cache.status();
+  constexpr uint64_t kFiles = RecentBlocks::kMostBlocks + 1000;
+  const auto attr = [](uint64_t i) { return Attr{.id = {i, i}, .size = i}; };
+  BlockWriter writer(**cache);
+  const auto small = std::make_shared<const std::string>("small");
+  for (uint64_t i = 1; i <= kFiles; ++i) writer.Add(attr(i), 0, {small});
+  for (uint64_t i = 1; i <= kFiles; ++i) {
+    const auto found = writer.Find({i, i}, 0);
+    const bool here = found && found->version == attr(i).version();
+    ASSERT_TRUE(here || (*cache)->HoldsContent({i, i})) << i;
+    EXPECT_FALSE(writer.Find({i, i}, 1));
+  }
+  writer.Drop({1, 1});
+  writer.Drop({kFiles, kFiles});
+  writer.Flush();
+  EXPECT_FALSE(writer.IsDropping({1, 1}));
+  for (uint64_t i = 1; i <= kFiles; ++i) {
+    const auto block = (*cache)->GetBlock({i, i}, 0);
+    ASSERT_EQ(block.has_value(), i != 1 && i != kFiles) << i;
+    if (block) {
+      ASSERT_EQ(block->version, attr(i).version());
+    }
+  }
+}
+
+TEST(BlockWriterTest, OfAFileThatCameTwiceTheLaterStays) {
+  auto cache = cache::Cache::Open({.directory = "", .identity = "test"});
+  ASSERT_TRUE(cache.ok()) << cache.status();
+  BlockWriter writer(**cache);
+  for (char c : {'a', 'b', 'c'}) {
+    const Attr attr{.id = kFile, .size = static_cast<uint64_t>(c)};
+    writer.Add(attr, 0, {Bytes(c)});
+    EXPECT_EQ((*writer.Find(kFile, 0)->bytes)[0], c);
+  }
+  writer.Flush();
+  EXPECT_EQ((*cache)->GetBlock(kFile, 0)->bytes, *Bytes('c'));
+}
+
+TEST(BlockWriterTest, NothingWaitsForLongerThanItsDelay) {
+  auto cache = cache::Cache::Open({.directory = "", .identity = "test"});
+  ASSERT_TRUE(cache.ok()) << cache.status();
+  BlockWriter writer(**cache);
+  writer.Add({.id = kFile, .size = 5}, 0,
+             {std::make_shared<const std::string>("small")});
+  const absl::Time limit = absl::Now() + 20 * BlockWriter::kDelay;
+  while (!(*cache)->HoldsContent(kFile)) {
+    ASSERT_LT(absl::Now(), limit);
+    absl::SleepFor(absl::Milliseconds(10));
+  }
 }
 
 TEST(BlockWriterTest, WhatItWasGivenIsInTheCacheWhenItHasEnded) {
