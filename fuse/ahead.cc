@@ -101,7 +101,7 @@ class Gathering {
 
 void NoteListed(Scout& scout, cache::Cache& cache, const NodeRef& dir,
                 const ListReply& page) {
-  if (!page.unchanged) return scout.Listed(dir.path, page.entries);
+  if (!page.unchanged) return scout.Listed(dir, page.entries);
   // Most file systems count subdirectories: here there are none.
   if (page.dir.nlink == 2) return;
   std::vector<DirEntry> held;
@@ -112,7 +112,7 @@ void NoteListed(Scout& scout, cache::Cache& cache, const NodeRef& dir,
   for (DirEntry& entry : held) {
     if (auto record = cache.GetNode(entry.attr.id)) entry.attr = record->attr;
   }
-  scout.Listed(dir.path, held);
+  scout.Listed(dir, held);
 }
 
 // Of what the kernel knows names of, a listing is taken in for good or not at
@@ -175,85 +175,83 @@ void FileSystem::WantAhead(const std::vector<Upcoming>& files,
 
 // --- listings ---
 
-ListReply FileSystem::List(rpc::Channel& host, const ListRequest& request,
-                           Stamp asked) {
-  // So that who waits for the first does not wait long for the others.
+ListReply FileSystem::List(rpc::Channel& host, const ListRequest& request) {
+  if (!request.lease || !options_.list_many) return host.List(request);
+  scout_.Unforeseen(request.dir.id, clock_.Now());
+  ListReply reply = host.List(request);
+  NoteListed(scout_, cache_, request.dir, reply);
+  return reply;
+}
+
+bool FileSystem::ListAhead(rpc::Channel& host) {
+  // So that who comes to the first does not wait long for the others.
   constexpr uint32_t kMostEntries = 1024;
-  ListManyRequest many{.dirs = {request}, .most_entries = kMostEntries};
-  Question question{.asked = asked, .at = clock_.Now()};
-  if (request.lease && options_.list_many) {
-    {
-      absl::MutexLock lock(&apply_mu_);
-      question.journal_turns = journal_turns_;
-    }
-    for (NodeRef& ref : scout_.Ahead(request.dir, question.at)) {
-      const auto record = cache_.GetNode(ref.id);
-      const bool held = record && record->listing_complete;
-      if (held && record->lease == journal()) continue;
-      many.dirs.push_back({std::move(ref), held ? record->digest : Digest(),
-                           /*lease=*/true});
-    }
+  ListManyRequest many{.dirs = {}, .most_entries = kMostEntries};
+  Question question{.asked = tree_.Now(), .at = clock_.Now()};
+  {
+    absl::MutexLock lock(&apply_mu_);
+    question.journal_turns = journal_turns_;
   }
-  if (many.dirs.size() == 1) {
-    ListReply reply = host.List(request);
-    if (request.lease) NoteListed(scout_, cache_, request.dir, reply);
-    return reply;
+  SingleFlight::Several ours(listings_);
+  ours.SetOutcome(absl::CancelledError("listed ahead, or not: look again"));
+  for (NodeRef& ref : scout_.Take()) {
+    const auto record = cache_.GetNode(ref.id);
+    const bool held = record && record->listing_complete;
+    if ((held && record->lease == journal()) || !ours.Add(ref.id)) {
+      scout_.GaveUp(ref.id);
+      continue;
+    }
+    many.dirs.push_back({std::move(ref), held ? record->digest : Digest(),
+                         /*lease=*/true});
   }
+  if (many.dirs.empty()) return false;
   ListManyReply reply = host.ListMany(many);
-  ListReply first;
-  first.error = reply.error;
-  if (reply.error != 0) return first;
-  if (reply.pages.empty()) {
-    first.error = EIO;
-    return first;
+  if (reply.error != 0) reply.pages.clear();
+  const size_t pages = std::min(reply.pages.size(), many.dirs.size());
+  for (size_t i = 0; i < many.dirs.size(); ++i) {
+    const NodeRef& dir = many.dirs[i].dir;
+    if (i >= pages && pages > 0) {
+      scout_.LeftOff(dir.id);
+    } else if (pages == 0 || !TakeListingAhead(many.dirs[i], reply.pages[i],
+                                               reply.pos, question)) {
+      scout_.GaveUp(dir.id);
+    }
   }
-  TakeListingsAhead(many, reply, question);
-  for (size_t i = many.dirs.size(); i-- > reply.pages.size();) {
-    scout_.LeftOff(std::move(many.dirs[i].dir));
-  }
-  first = std::move(reply.pages[0]);
-  first.pos = reply.pos;
-  NoteListed(scout_, cache_, request.dir, first);
-  return first;
+  return pages > 0;
 }
 
 // Into the cache only, under the lease that makes a new client believe what the
 // one before it has left there (ResumeLease).
-void FileSystem::TakeListingsAhead(const ListManyRequest& request,
-                                   ListManyReply& reply,
-                                   const Question& question) {
-  const size_t pages = std::min(reply.pages.size(), request.dirs.size());
-  for (size_t i = 1; i < pages; ++i) {
-    ListReply& page = reply.pages[i];
-    absl::MutexLock lock(&apply_mu_);
-    // What an event has told since the host looked, the page may not know.
-    const bool current = journal_turns_ == question.journal_turns &&
-                         journal() != 0 && reply.pos.journal_id == journal() &&
-                         reply.pos.sequence >= taken_in_;
-    if (!current) return;
-    const ListRequest& asked_for = request.dirs[i];
-    if (page.dir.id != asked_for.dir.id ||
-        !MayTakeAhead(tree_, page, question.asked)) {
-      continue;
-    }
-    InvalidatePages(tree_.Find(page.dir.id),
-                    tree_.Apply(page.dir, question.asked, question.at));
-    if (page.unchanged) {
-      const auto record = cache_.GetNode(page.dir.id);
-      if (!record || record->digest != asked_for.known) continue;
-      counters_.listings_confirmed.fetch_add(1, std::memory_order_relaxed);
-      cache::Edit edit;
-      edit.PutAttr(page.dir);
-      edit.SetLease(page.dir.id, journal());
-      cache_.Commit(std::move(edit));
-    } else {
-      counters_.listings_fetched.fetch_add(1, std::memory_order_relaxed);
-      cache_.PutListing(page.dir, page.entries, page.digest, /*complete=*/true,
-                        journal());
-    }
-    scout_.Came(page.dir.id);
-    NoteListed(scout_, cache_, asked_for.dir, page);
+bool FileSystem::TakeListingAhead(const ListRequest& request, ListReply& page,
+                                  const JournalPos& pos,
+                                  const Question& question) {
+  absl::MutexLock lock(&apply_mu_);
+  // What an event has told since the host looked, the page may not know.
+  const bool current = journal_turns_ == question.journal_turns &&
+                       journal() != 0 && pos.journal_id == journal() &&
+                       pos.sequence >= taken_in_;
+  if (!current || page.dir.id != request.dir.id ||
+      !MayTakeAhead(tree_, page, question.asked)) {
+    return false;
   }
+  InvalidatePages(tree_.Find(page.dir.id),
+                  tree_.Apply(page.dir, question.asked, question.at));
+  if (page.unchanged) {
+    const auto record = cache_.GetNode(page.dir.id);
+    if (!record || record->digest != request.known) return false;
+    counters_.listings_confirmed.fetch_add(1, std::memory_order_relaxed);
+    cache::Edit edit;
+    edit.PutAttr(page.dir);
+    edit.SetLease(page.dir.id, journal());
+    cache_.Commit(std::move(edit));
+  } else {
+    counters_.listings_fetched.fetch_add(1, std::memory_order_relaxed);
+    cache_.PutListing(page.dir, page.entries, page.digest, /*complete=*/true,
+                      journal());
+  }
+  scout_.Came(page.dir.id);
+  NoteListed(scout_, cache_, request.dir, page);
+  return true;
 }
 
 }  // namespace warmfs::fuse

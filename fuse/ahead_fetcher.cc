@@ -26,12 +26,27 @@ void AheadFetcher::Add(const Ahead& reader) {
   reader_ = reader;
 }
 
+void AheadFetcher::ListAhead() {
+  absl::MutexLock lock(&mu_);
+  to_list_ = true;
+}
+
 void AheadFetcher::Loop() {
   rpc::ChannelGroup::Member host(channels_);
   absl::MutexLock lock(&mu_);
   while (true) {
     mu_.Await(absl::Condition(this, &AheadFetcher::HasWork));
     if (stop_) break;
+    if (MustList()) {
+      to_list_ = false;
+      listing_ = true;
+      mu_.Unlock();
+      while (fs_.ListAhead(host.get())) {
+      }
+      mu_.Lock();
+      listing_ = false;
+      continue;
+    }
     if (HasReader()) {
       Plan(*std::exchange(reader_, std::nullopt));
       continue;

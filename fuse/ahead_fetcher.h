@@ -1,7 +1,8 @@
-// Fetches small files before a reader comes to them, while he reads those
-// before them.
+// Fetches small files and listings before somebody comes to them, while he is
+// at those before them.
 //
-// Concept. From the second file of a directory on a reader is worth reading
+// Concept. Which listings a walker will come to the scout knows (scout.h). Of
+// files: From the second file of a directory on a reader is worth reading
 // ahead of (prefetch.h). The first of what follows comes with his own question.
 // From then on others look at the files that follow him, twice as many as
 // are worth it, and ask for those that are missing; so when he has come to the
@@ -10,13 +11,14 @@
 // what was looked at, there is nothing to do. What is wasted when he stops is
 // what he is ahead by: files of kWholeBytes at most.
 //
-// Who comes to a file that is on its way waits for it (single_flight.h).
+// Who comes to what is on its way waits for it (single_flight.h).
 //
 // Two threads ask, so that the host has the next question while the answer to
 // the one before is taken in.
 //
-// Thread rule: Add from any thread, never waits; of readers that wait to be
-// looked at only the latest is remembered. The destructor ends the threads.
+// Thread rule: Add and ListAhead from any thread, never wait; of readers that
+// wait to be looked at only the latest is remembered. The destructor ends the
+// threads.
 
 #ifndef WARMFS_FUSE_AHEAD_FETCHER_H_
 #define WARMFS_FUSE_AHEAD_FETCHER_H_
@@ -42,6 +44,7 @@ class AheadFetcher {
   ~AheadFetcher();
 
   void Add(const Ahead& reader) ABSL_LOCKS_EXCLUDED(mu_);
+  void ListAhead() ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
   static constexpr int kThreads = 2;
@@ -57,8 +60,12 @@ class AheadFetcher {
   bool HasReader() const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
     return reader_ && !planning_;
   }
+  // By one thread at a time, so that few questions are large ones.
+  bool MustList() const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+    return to_list_ && !listing_;
+  }
   bool HasWork() const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
-    return stop_ || HasReader() || !questions_.empty();
+    return stop_ || MustList() || HasReader() || !questions_.empty();
   }
 
   FileSystem& fs_;
@@ -66,6 +73,8 @@ class AheadFetcher {
   absl::Mutex mu_;
   std::optional<Ahead> reader_ ABSL_GUARDED_BY(mu_);
   bool planning_ ABSL_GUARDED_BY(mu_) = false;
+  bool to_list_ ABSL_GUARDED_BY(mu_) = false;
+  bool listing_ ABSL_GUARDED_BY(mu_) = false;
   std::deque<std::vector<Upcoming>> questions_ ABSL_GUARDED_BY(mu_);
   // What was looked at last, by the order in which it is expected to be read.
   absl::flat_hash_map<FileId, size_t> looked_at_ ABSL_GUARDED_BY(mu_);

@@ -107,6 +107,7 @@ class FileSystem {
   std::vector<NodeId> FollowJournal(uint64_t journal, bool moved_on = false);
   // Its listing is in the cache, complete and fresh. One asks, others wait.
   absl::Status CheckListing(rpc::Channel& host, NodeId dir);
+  bool ListAhead(rpc::Channel& host);  // for a walker; false: none for now
   // Has watchers told, once the kernel has dropped what it was told to drop.
   void Raise(std::vector<Injection> injections) {
     invalidations_.raise(std::move(injections));
@@ -139,10 +140,9 @@ class FileSystem {
   bool Fresh(Instant at) const;
   absl::Duration Remaining(Instant at) const;
   absl::Status FetchListing(rpc::Channel& host, NodeId dir);
-  // The listing that is asked for, with others in the same message (ahead.cc).
-  ListReply List(rpc::Channel& host, const ListRequest& request, Stamp asked);
-  void TakeListingsAhead(const ListManyRequest& request, ListManyReply& reply,
-                         const Question& question);
+  ListReply List(rpc::Channel& host, const ListRequest& request);  // ahead.cc
+  bool TakeListingAhead(const ListRequest& request, ListReply& page,
+                        const JournalPos& pos, const Question& question);
   bool ResumeLease(const NodeView& dir);
   absl::Status StoreListing(rpc::Channel& host, Listing& listing,
                             ListReply& page);
@@ -231,7 +231,7 @@ class FileSystem {
   PageDrops drops_{invalidations_.overtake};
   Tree tree_;
   Prefetch prefetch_;
-  Scout scout_;
+  Scout scout_{invalidations_.list_ahead};
   BlockWriter block_writer_;
   absl::Mutex apply_mu_;
   std::atomic<uint64_t> journal_{0};

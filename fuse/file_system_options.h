@@ -44,6 +44,8 @@ struct Invalidations {
       [](std::vector<Injection>) {};
   // What the kernel is told without being asked, and without need.
   std::function<void(const Ahead&)> ahead = [](const Ahead&) {};
+  // Somebody should call FileSystem::ListAhead, as long as there are some.
+  std::function<void()> list_ahead = [] {};
 };
 
 struct FileSystemCounters {

@@ -71,16 +71,22 @@ void FileSystem::DropPages(NodeId node) {
 }
 
 absl::Status FileSystem::CheckListing(rpc::Channel& host, NodeId dir) {
-  absl::StatusOr<NodeView> view = Known(dir);
-  if (!view.ok()) return view.status();
-  if (Fresh(view->listing_at) || ResumeLease(*view)) return absl::OkStatus();
-  if (view->placeless) return ErrnoError(ENOENT);
-  return listings_.Run(view->attr.id, [&] {
-    // Another thread's answer may have come since we looked.
-    absl::StatusOr<NodeView> now = Known(dir);
-    if (now.ok() && Fresh(now->listing_at)) return absl::OkStatus();
-    return FetchListing(host, dir);
-  });
+  while (true) {
+    absl::StatusOr<NodeView> view = Known(dir);
+    if (!view.ok()) return view.status();
+    if (Fresh(view->listing_at) || ResumeLease(*view)) return absl::OkStatus();
+    if (view->placeless) return ErrnoError(ENOENT);
+    absl::Status status = listings_.Run(view->attr.id, [&] {
+      // Another thread's answer may have come since we looked.
+      absl::StatusOr<NodeView> now = Known(dir);
+      if (now.ok() && (Fresh(now->listing_at) || ResumeLease(*now))) {
+        return absl::OkStatus();
+      }
+      return FetchListing(host, dir);
+    });
+    // It was being listed ahead.
+    if (!absl::IsCancelled(status)) return status;
+  }
 }
 
 // The journal was followed all the while since the cache's listing was leased,
@@ -89,9 +95,13 @@ bool FileSystem::ResumeLease(const NodeView& dir) {
   if (journal() == 0 || dir.doubted || dir.leased) return false;
   const auto record = cache_.GetNode(dir.attr.id);
   if (!record || !record->listing_complete) return false;
-  absl::MutexLock lock(&apply_mu_);
-  if (record->lease != journal() || !tree_.ResumeLease(dir.node)) return false;
-  scout_.Wanted(dir.attr.id);
+  {
+    absl::MutexLock lock(&apply_mu_);
+    if (record->lease != journal() || !tree_.ResumeLease(dir.node)) {
+      return false;
+    }
+  }
+  scout_.Wanted(dir.attr.id, clock_.Now());
   return true;
 }
 
@@ -118,7 +128,7 @@ absl::Status FileSystem::FetchListing(rpc::Channel& host, NodeId dir) {
     ListRequest request{.dir = view->ref, .known = {}, .lease = journal() != 0};
     auto record = cache_.GetNode(view->attr.id);
     if (record && record->listing_complete) request.known = record->digest;
-    ListReply reply = List(host, request, listing.asked);
+    ListReply reply = List(host, request);
     if (IsStale(reply.error)) {
       absl::Status found = Relocate(host, *view);
       if (!found.ok()) return found;

@@ -90,7 +90,8 @@ absl::StatusOr<std::unique_ptr<Mount>> Mount::Start(MountOptions options) {
            [m](const Ahead& ahead) {
              m->ahead_fetcher_->Add(ahead);
              if (m->pusher_->Add(ahead)) m->notifier_->WakeForSteps();
-           }});
+           },
+       .list_ahead = [m] { m->ahead_fetcher_->ListAhead(); }});
   if (!share.ok()) return share.status();
   m->share_ = *std::move(share);
   m->session_ = std::make_unique<Session>(

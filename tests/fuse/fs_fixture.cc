@@ -69,7 +69,8 @@ Invalidations FileSystemTest::Recorder() {
                 for (Injection& in : injections) {
                   injections_.push_back(std::move(in));
                 }
-              }};
+              },
+          .list_ahead = [this] { must_list_ = true; }};
 }
 
 void FileSystemTest::Mount(const std::string& cache_directory,

@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <memory>
 #include <set>
 #include <string>
@@ -72,6 +73,8 @@ class FileSystemTest : public testing::Test {
   std::unique_ptr<FileSystem> fs_;
   // At which names the kernel may have something outdated.
   std::set<std::pair<NodeId, std::string>> unsure_;
+  // Somebody should list ahead.
+  std::atomic<bool> must_list_ = false;
   // It takes its time to drop pages, until CarryDrop.
   bool hold_drops_ = false;
   void CarryDrop(NodeId node);
