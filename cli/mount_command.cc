@@ -247,9 +247,16 @@ int UmountCommand(const std::string& given, bool lazy) {
   auto control = fuse::ControlPath(mountpoint);
   if (!control.ok() || lazy) return 0;
   const absl::Time deadline = absl::Now() + absl::Seconds(30);
-  while (access(control->c_str(), F_OK) == 0 && absl::Now() < deadline &&
+  while (access(control->c_str(), F_OK) == 0 &&
          !absl::IsUnavailable(fuse::Ask(*control, {{"command", "status"}},
                                         [](const auto&) {}))) {
+    if (absl::Now() > deadline) {
+      return Fail(kProgram,
+                  absl::DeadlineExceededError(fmt::format(
+                      "{} is unmounted, but its client has not ended yet, and "
+                      "until then the cache is in use",
+                      mountpoint)));
+    }
     absl::SleepFor(absl::Milliseconds(20));
   }
   return 0;

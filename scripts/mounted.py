@@ -120,7 +120,11 @@ class Mount:
     def __enter__(self):
         if not OTHER_HOST:
             self.start_host()
-        self.mount()
+        try:
+            self.mount()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):
