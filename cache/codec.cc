@@ -247,9 +247,11 @@ std::optional<BlockHeader> DecodeBlockHeader(const FileId& id,
   const auto flags = reader.Get<uint8_t>();
   const auto codec = reader.Get<uint8_t>();
   header.racy = flags & kRacyFlag;
+  header.codec = static_cast<BlockCodec>(codec);
   header.bytes = reader.Get<uint32_t>();
   header.hash = reader.Get<uint64_t>();
-  if (!reader.Exact() || flags > kRacyFlag || codec != 0) return std::nullopt;
+  if (!reader.Exact() || flags > kRacyFlag) return std::nullopt;
+  if (header.codec > BlockCodec::kFile) return std::nullopt;
   if (header.bytes > kBlockBytes) return std::nullopt;
   return header;
 }

@@ -45,9 +45,12 @@ bool IsEntryName(std::string_view name);
 
 // --- values ---
 
-// How a block's bytes are kept. Only plain bytes so far: a compressed block
-// saves disk but costs time on the path that this cache is for.
-enum class BlockCodec : uint8_t { kPlain = 0 };
+// Where and how a block's bytes are kept. Only plain bytes so far: a compressed
+// block saves disk but costs time on the path that this cache is for.
+enum class BlockCodec : uint8_t {
+  kPlain = 0,  // in the database
+  kFile = 1,   // in a content file
+};
 
 struct BlockHeader {
   Version version;  // its id is the key's

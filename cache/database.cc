@@ -7,6 +7,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "cache/content_files.h"
 #include "cache/tuning.h"
 #include "rocksdb/env.h"
 #include "rocksdb/listener.h"
@@ -105,9 +106,12 @@ Status Database::Open(const Place& place, std::unique_ptr<Database>* database) {
 
 Status Database::Destroy(const std::string& directory) {
   const Tuning tuning = MakeTuning(false, nullptr);
-  return rocksdb::DestroyDB(
+  Status destroyed = rocksdb::DestroyDB(
       directory, rocksdb::Options(tuning.db, rocksdb::ColumnFamilyOptions()),
       tuning.families);
+  // Not while another process has the database.
+  if (destroyed.ok()) ContentFiles::RemoveAll(directory);
+  return destroyed;
 }
 
 Database::~Database() {

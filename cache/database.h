@@ -56,7 +56,8 @@ class Database {
   };
   static rocksdb::Status Open(const Place& place,
                               std::unique_ptr<Database>* database);
-  // Removes the files of a closed database, and no others.
+  // Removes the files of a closed database, and the content files beside it,
+  // and no others.
   static rocksdb::Status Destroy(const std::string& directory);
   // Flushes what has no log, unless the database has failed. If it was found
   // damaged, its files go, so that the next open starts anew.

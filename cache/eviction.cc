@@ -86,18 +86,20 @@ uint64_t Cache::Impl::EvictTo(Generation& gen, uint64_t bytes) {
       std::min<uint64_t>(bytes, std::numeric_limits<int64_t>::max()));
   WriteRecency(gen);
   uint64_t evicted = 0;
+  bool any_in_database = false;
   while (gen.content_bytes > target && !stopping()) {
     const uint64_t before = evicted;
     for (const Candidate& file :
          LeastRecentlyUsed(gen, gen.content_bytes - target)) {
       if (gen.content_bytes <= target || stopping()) break;
-      const uint64_t removed = RemoveContent(gen, file.id);
-      evicted += removed;
-      evicted_files_ += removed > 0 ? 1 : 0;
+      const Held removed = RemoveContent(gen, file.id);
+      evicted += static_cast<uint64_t>(removed.bytes);
+      evicted_files_ += removed.bytes > 0 ? 1 : 0;
+      any_in_database |= removed.bytes > removed.file_bytes;
     }
     if (evicted == before) break;  // nothing there, or the database is busy
   }
-  if (evicted > 0) Reclaim(gen);
+  if (any_in_database) Reclaim(gen);
   return evicted;
 }
 
@@ -136,13 +138,18 @@ void Cache::Impl::WriteRecency(Generation& gen) {
   Write(gen, batch, WriteLog::kYes);
 }
 
-// Disk space is given back by rewriting what still lives in the oldest blob
-// files; in all of them when those alone are not enough.
+// A content file gives its space back when it goes. The database does by
+// rewriting what still lives in the oldest blob files; in all of them when
+// those alone are not enough.
 void Cache::Impl::Reclaim(Generation& gen) {
   constexpr double kOldest = 0.25;
+  gen.db->ReclaimContent(HasMuchGarbage(gen) ? 1.0 : kOldest);
+}
+
+bool Cache::Impl::HasMuchGarbage(Generation& gen) const {
   const uint64_t max_bytes = MaxBytes(gen);
-  const bool much_garbage = gen.db->DiskBytes() > max_bytes + max_bytes / 4;
-  gen.db->ReclaimContent(much_garbage ? 1.0 : kOldest);
+  return gen.db->DiskBytes() + AtLeastZero(gen.file_bytes) >
+         max_bytes + max_bytes / 4;
 }
 
 }  // namespace warmfs::cache

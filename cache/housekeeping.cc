@@ -19,6 +19,7 @@ constexpr uint64_t kMemoryDatabaseBytes = uint64_t{256} << 20;
 
 void Cache::Impl::Housekeep() {
   CountContent(*storage_->Current());
+  SweepContentFiles(*storage_->Current());
   while (!stopping()) {
     Chores chores;
     {
@@ -64,10 +65,9 @@ void Cache::Impl::Tick() {
   DoChores({.evict = true, .repair = true, .recency = true});
   // What a kill -9 would lose is at most what this minute brought.
   if (gen->unlogged.exchange(false)) gen->db->Flush().PermitUncheckedError();
-  const uint64_t disk_bytes = gen->db->DiskBytes();
   if (gen->db->in_memory()) {
-    if (disk_bytes > kMemoryDatabaseBytes) storage_->Replace(gen);
-  } else if (disk_bytes > MaxBytes(*gen) + MaxBytes(*gen) / 4) {
+    if (gen->db->DiskBytes() > kMemoryDatabaseBytes) storage_->Replace(gen);
+  } else if (HasMuchGarbage(*gen)) {
     Reclaim(*gen);
   }
 }
@@ -76,23 +76,36 @@ void Cache::Impl::Tick() {
 // sum is exact again whatever was lost by a crash.
 void Cache::Impl::CountContent(Generation& gen) {
   if (gen.counted.HasBeenNotified()) return;
-  int64_t bytes = 0;
-  int64_t blocks = 0;
+  Held held;
   {
     Scan scan =
         gen.db->NewScan(KeySpace::kBlock, "", "", gen.count_from->snapshot());
     for (; scan.Valid() && !stopping(); scan.Next()) {
       const auto header = DecodeBlockHeader(FileId(), scan.value());
-      if (!header.has_value()) continue;
-      bytes += header->bytes;
-      ++blocks;
+      if (header.has_value()) held.Add(*header);
     }
   }
   gen.count_from.reset();
-  gen.content_bytes += bytes;
-  gen.blocks += blocks;
+  gen.Count(held);
   gen.counted.Notify();
   Ask({.evict = true});
+}
+
+// Content files whose headers a crash took away, or of which it left only the
+// file. The lock keeps off who is just putting the first block there.
+void Cache::Impl::SweepContentFiles(Generation& gen) {
+  if (gen.files == nullptr) return;
+  gen.files->Visit([&](const FileId& id) {
+    StripedLocks::Guard guard(files_, id);
+    Scan scan = gen.db->NewScan(KeySpace::kBlock, NodeKey(id), KeyAfter(id));
+    bool needed = false;
+    for (; scan.Valid() && !needed; scan.Next()) {
+      const auto header = DecodeBlockHeader(id, scan.value());
+      needed = header.has_value() && header->codec == BlockCodec::kFile;
+    }
+    if (!needed && scan.status().ok()) gen.files->Remove(id);
+    return !stopping();
+  });
 }
 
 // Removes the records that are distrusted, so that they stay so after a

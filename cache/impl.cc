@@ -9,8 +9,6 @@ namespace {
 // What a cache in memory may hold of content, however much a disk may.
 constexpr uint64_t kMemoryMaxBytes = uint64_t{64} << 20;
 
-uint64_t AtLeastZero(int64_t n) { return n < 0 ? 0 : static_cast<uint64_t>(n); }
-
 }  // namespace
 
 Cache::Impl::Impl(std::unique_ptr<Storage> storage)
@@ -63,6 +61,7 @@ Usage Cache::Impl::usage() {
   usage.content_bytes = AtLeastZero(gen->content_bytes);
   usage.blocks = AtLeastZero(gen->blocks);
   usage.disk_bytes = gen->db->DiskBytes();
+  if (gen->files != nullptr) usage.disk_bytes += gen->files->DiskBytes();
   usage.max_bytes = MaxBytes(*gen);
   usage.nodes = gen->db->EstimateKeys(KeySpace::kAttr);
   usage.entries = gen->db->EstimateKeys(KeySpace::kDirent);

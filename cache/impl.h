@@ -4,9 +4,11 @@
 // Threads. Any thread calls; one housekeeper thread of its own counts, evicts,
 // repairs and writes recency. Locks, in the order in which they may be taken:
 //   evict_mu_ > files_ (stripes) > leaf locks (storage, recency, distrust,
-//   house_mu_). dirs_ (stripes) > leaf locks. dirs_ and files_ never together.
+//   house_mu_, ContentFiles). dirs_ (stripes) > leaf locks. dirs_ and files_
+//   never together.
 // RocksDB is called under dirs_, files_ and evict_mu_, which is safe since no
-// write waits for a stall. No visitor is called with a lock held.
+// write waits for a stall; content files are written under files_. No visitor
+// is called with a lock held.
 
 #ifndef WARMFS_CACHE_IMPL_H_
 #define WARMFS_CACHE_IMPL_H_
@@ -51,7 +53,7 @@ class Cache::Impl {
   void PutListing(const Attr& dir, absl::Span<const DirEntry> entries,
                   const ListingRecord& listing, bool complete);
 
-  // --- content.cc ---
+  // --- content.cc; put_blocks.cc: putting ---
   std::optional<Block> GetBlock(const FileId& id, uint64_t index);
   void PutBlocks(absl::Span<const FileBlocks> files);
   bool HoldsContent(const FileId& id);
@@ -81,6 +83,13 @@ class Cache::Impl {
     uint64_t bytes = 0;
     bool operator<(const Candidate& other) const { return stamp < other.stamp; }
   };
+  class BlockBatches;
+  // One block's bytes for its content file.
+  struct FileBytes {
+    FileId id;
+    uint64_t index = 0;
+    std::string_view bytes;
+  };
   // Work for the housekeeper.
   struct Chores {
     bool evict = false;   // over max_bytes
@@ -89,6 +98,9 @@ class Cache::Impl {
     bool any() const { return evict || repair || recency; }
   };
 
+  static uint64_t AtLeastZero(int64_t n) {
+    return n < 0 ? 0 : static_cast<uint64_t>(n);
+  }
   // False: dropped, counted, and the database replaced if it failed.
   bool Write(Generation& gen, rocksdb::WriteBatch& batch, WriteLog log);
   void DistrustAll(Generation& gen, absl::Span<const FileId> ids);
@@ -102,25 +114,33 @@ class Cache::Impl {
   void MarkDamaged(const FileId& dir);
   void PutTargets(absl::Span<const DirEntry> entries);  // listing.cc
 
-  // content.cc; `file` locks held where `Locked` is in the name.
+  // content.cc, put_blocks.cc; `file` locks held where `Locked` is in the name.
   std::optional<BlockHeader> GetHeader(Generation& gen, const FileId& id,
                                        uint64_t index);
   enum class Found { kYes, kNo, kLost, kDamaged };
   Found ReadBlock(Generation& gen, const FileId& id, uint64_t index,
                   Block& block);
-  void DropIfUnreadable(Generation& gen, const FileId& id, uint64_t index);
+  Found ReadInDatabase(Generation& gen, const FileId& id, uint64_t index,
+                       const BlockHeader& header, std::string& bytes);
+  Found ReadInFile(Generation& gen, const FileId& id, uint64_t index,
+                   const BlockHeader& header, std::string& bytes);
+  Found ReadOrDrop(Generation& gen, const FileId& id, uint64_t index,
+                   Block& block);
   void PutBlocksLocked(Generation& gen, absl::Span<const FileBlocks> files);
-  uint64_t RemoveContent(Generation& gen, const FileId& id);
+  void WriteInFiles(Generation& gen, const BlockBatches& batches);
+  Held RemoveContent(Generation& gen, const FileId& id);
 
   // eviction.cc
   uint64_t EvictTo(Generation& gen, uint64_t bytes);
   std::vector<Candidate> LeastRecentlyUsed(Generation& gen, uint64_t bytes);
   void WriteRecency(Generation& gen) ABSL_EXCLUSIVE_LOCKS_REQUIRED(evict_mu_);
   void Reclaim(Generation& gen);
+  bool HasMuchGarbage(Generation& gen) const;
 
   // housekeeping.cc
   void Housekeep();
   void CountContent(Generation& gen);
+  void SweepContentFiles(Generation& gen);
   void Repair(Generation& gen);
   void DoChores(const Chores& chores);
   void Tick();

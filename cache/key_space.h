@@ -4,7 +4,7 @@
 // What is written with a log survives a crash of the process up to its last
 // write. Without one, what was not flushed yet is lost; only content of more
 // than a few KiB is so kept, whose header (with a log) tells that it is
-// missing.
+// missing. Content of large files is not here, but in files (content_files.h).
 
 #ifndef WARMFS_CACHE_KEY_SPACE_H_
 #define WARMFS_CACHE_KEY_SPACE_H_
@@ -15,7 +15,7 @@
 namespace warmfs::cache {
 
 // Another number means another format: such a database is wiped and refilled.
-inline constexpr uint32_t kFormatVersion = 2;
+inline constexpr uint32_t kFormatVersion = 3;
 
 enum class KeySpace : uint8_t {
   kMeta,

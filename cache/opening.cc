@@ -118,7 +118,8 @@ absl::StatusOr<OpenedDatabase> InMemory(CacheOptions options, std::string why) {
   auto db = OpenMemoryDatabase();
   if (!db.ok()) return db.status();
   PutMeta(**db, options).PermitUncheckedError();
-  return OpenedDatabase{*std::move(db), std::move(options), std::move(why)};
+  return OpenedDatabase{*std::move(db), nullptr, std::move(options),
+                        std::move(why)};
 }
 
 absl::Status NotFound(const CacheOptions& options, const std::string& why) {
@@ -137,8 +138,11 @@ absl::StatusOr<OpenedDatabase> OpenAtRest(CacheOptions options) {
   if (!opened.ok()) return NotFound(options, opened.ToString());
   const std::string mismatch = Mismatch(*db, options);
   if (!mismatch.empty()) return NotFound(options, mismatch);
+  auto files = ContentFiles::Open(options.directory);
+  if (!files.ok()) return NotFound(options, files.status().ToString());
   ReadMeta(*db, options);
-  return OpenedDatabase{std::move(db), std::move(options), ""};
+  return OpenedDatabase{std::move(db), *std::move(files), std::move(options),
+                        ""};
 }
 
 }  // namespace
@@ -163,13 +167,17 @@ absl::StatusOr<OpenedDatabase> OpenDatabase(CacheOptions options) {
   std::unique_ptr<Database> db;
   const Status opened = OpenForExport(options, &db);
   if (IsLockHeld(opened)) return LockedError(options.directory);
-  if (!opened.ok()) {
+  auto in_memory = [&](const std::string& why) {
     db.reset();
-    std::string why = absl::StrCat("cannot open the cache in ",
-                                   options.directory, ": ", opened.ToString());
-    return InMemory(std::move(options), std::move(why));
-  }
-  return OpenedDatabase{std::move(db), std::move(options), ""};
+    std::string text =
+        absl::StrCat("cannot open the cache in ", options.directory, ": ", why);
+    return InMemory(std::move(options), std::move(text));
+  };
+  if (!opened.ok()) return in_memory(opened.ToString());
+  auto files = ContentFiles::Open(options.directory);
+  if (!files.ok()) return in_memory(std::string(files.status().message()));
+  return OpenedDatabase{std::move(db), *std::move(files), std::move(options),
+                        ""};
 }
 
 }  // namespace warmfs::cache

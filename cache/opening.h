@@ -10,14 +10,16 @@
 
 #include "absl/status/statusor.h"
 #include "cache/cache.h"
+#include "cache/content_files.h"
 #include "cache/database.h"
 
 namespace warmfs::cache {
 
 struct OpenedDatabase {
   std::unique_ptr<Database> database;
-  CacheOptions options;    // as recorded in the database
-  std::string why_memory;  // for a person; empty if on disk
+  std::unique_ptr<ContentFiles> files;  // none in memory
+  CacheOptions options;                 // as recorded in the database
+  std::string why_memory;               // for a person; empty if on disk
 };
 
 // See Cache::Open for the errors.

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "cache/opening.h"
 #include "spdlog/spdlog.h"
 
 namespace warmfs::cache {
@@ -11,16 +10,14 @@ namespace warmfs::cache {
 absl::StatusOr<std::unique_ptr<Storage>> Storage::Open(CacheOptions options) {
   auto opened = OpenDatabase(std::move(options));
   if (!opened.ok()) return opened.status();
-  return std::unique_ptr<Storage>(new Storage(std::move(opened->options),
-                                              std::move(opened->database),
-                                              std::move(opened->why_memory)));
+  return std::unique_ptr<Storage>(new Storage(*std::move(opened)));
 }
 
-Storage::Storage(CacheOptions options, std::unique_ptr<Database> db,
-                 std::string why_memory)
-    : options_(std::move(options)),
-      current_(std::make_shared<Generation>(std::move(db))),
-      why_memory_(std::move(why_memory)) {
+Storage::Storage(OpenedDatabase opened)
+    : options_(std::move(opened.options)),
+      current_(std::make_shared<Generation>(std::move(opened.database),
+                                            std::move(opened.files))),
+      why_memory_(std::move(opened.why_memory)) {
   if (!why_memory_.empty() && !options_.directory.empty()) {
     spdlog::warn("the cache is in memory only: {}", why_memory_);
   }
@@ -51,7 +48,7 @@ void Storage::Replace(const std::shared_ptr<Generation>& generation) {
     spdlog::warn("the cache is in memory only from now on: {}", why_memory_);
   }
   replaced_.push_back(std::move(current_));
-  current_ = std::make_shared<Generation>(*std::move(memory));
+  current_ = std::make_shared<Generation>(*std::move(memory), nullptr);
   current_->counted.Notify();  // it is empty
 }
 

@@ -20,27 +20,59 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "cache/cache.h"
+#include "cache/codec.h"
+#include "cache/content_files.h"
 #include "cache/database.h"
 #include "cache/distrust.h"
+#include "cache/opening.h"
 
 namespace warmfs::cache {
 
-// One database, with what is known of it in memory only.
+// Sums over blocks, by their headers.
+struct Held {
+  int64_t bytes = 0;
+  int64_t file_bytes = 0;  // those of them that are in content files
+  int64_t blocks = 0;
+
+  void Add(const BlockHeader& header, int64_t times = 1) {
+    bytes += times * header.bytes;
+    if (header.codec == BlockCodec::kFile) file_bytes += times * header.bytes;
+    blocks += times;
+  }
+  void Add(const Held& more) {
+    bytes += more.bytes;
+    file_bytes += more.file_bytes;
+    blocks += more.blocks;
+  }
+};
+
+// One database and the content files beside it, with what is known of them in
+// memory only.
 struct Generation {
-  explicit Generation(std::unique_ptr<Database> database)
+  Generation(std::unique_ptr<Database> database,
+             std::unique_ptr<ContentFiles> content_files)
       : db(std::move(database)),
+        files(std::move(content_files)),
         count_from(new rocksdb::ManagedSnapshot(db->TakeSnapshot())) {}
 
+  void Count(const Held& change, int64_t times = 1) {
+    content_bytes += times * change.bytes;
+    file_bytes += times * change.file_bytes;
+    blocks += times * change.blocks;
+  }
+
   std::unique_ptr<Database> db;
+  std::unique_ptr<ContentFiles> files;  // none in memory
   Distrust distrust;
 
   // Of the blocks held. Changes since the start, until the housekeeper has
   // counted what was there at `count_from`, added it, and let the snapshot go.
   std::atomic<int64_t> content_bytes = 0;
+  std::atomic<int64_t> file_bytes = 0;
   std::atomic<int64_t> blocks = 0;
   std::unique_ptr<rocksdb::ManagedSnapshot> count_from;
   absl::Notification counted;
-  // Content was written that only memory has.
+  // Content was written to the database that only memory has.
   std::atomic<bool> unlogged = false;
 };
 
@@ -61,8 +93,7 @@ class Storage {
   const CacheOptions& options() const { return options_; }
 
  private:
-  Storage(CacheOptions options, std::unique_ptr<Database> db,
-          std::string why_memory);
+  explicit Storage(OpenedDatabase opened);
 
   const CacheOptions options_;
   mutable absl::Mutex mu_;

@@ -71,7 +71,7 @@ VerifyReport Cache::Impl::Verify(const OnBad& on_bad) {
     const Found found = ReadBlock(*gen, key->id, key->index, block);
     ++report.blocks;
     report.bytes += block.bytes.size();
-    if (found != Found::kDamaged) continue;  // lost in a crash: just not there
+    if (found != Found::kDamaged) continue;  // lost: just not there
     ++report.bad_blocks;
     on_bad(absl::StrCat("block ", key->index, " of ", key->id.ToString(),
                         " does not match its hash"));

@@ -129,7 +129,7 @@ TEST(Codec, RefusesWhatThisVersionDoesNotKnow) {
   flags.back() = 2;
   EXPECT_FALSE(DecodeAttr(kId, flags).has_value());
   std::string codec = EncodeBlockHeader(GoldenHeader());
-  codec[33] = 1;
+  codec[33] = 2;
   EXPECT_FALSE(DecodeBlockHeader(kId, codec).has_value());
   BlockHeader long_block = GoldenHeader();
   long_block.bytes = kBlockBytes + 1;
