@@ -88,6 +88,62 @@ TEST_P(Concurrency, AReaderNeverSeesBytesOfAnotherVersion) {
   EXPECT_EQ(cache().counters().hash_mismatches, 0u);
 }
 
+// The same of a large file, whose bytes are overwritten in place; of one that
+// becomes large and small again; and while it is evicted.
+TEST_P(Concurrency, AReaderNeverSeesBytesThatAreJustOverwritten) {
+  std::atomic<bool> done = false;
+  std::atomic<uint64_t> hits = 0;
+  const auto attr_of = [](uint64_t generation) {
+    return generation % 16 == 0 ? FileAttr(1, 5, generation)
+                                : LargeAttr(1, generation);
+  };
+  // Of every generation another length, as the last block of a file has.
+  const auto bytes_of = [](uint64_t generation, uint64_t index) {
+    return Bytes(kBlockBytes - generation % 3, index, generation);
+  };
+  const auto write = [&](uint64_t first) {
+    return [&, first] {
+      for (uint64_t g = first; g < first + 300; ++g) {
+        const std::string zero = bytes_of(g, 0), one = bytes_of(g, 1);
+        const std::vector<std::string_view> blocks = {zero, one};
+        cache().PutBlocks(attr_of(g), 0, blocks);
+      }
+    };
+  };
+  const auto evict = [&] {
+    for (int i = 0; i < 100; ++i) cache().EvictFile(LargeAttr(1).id);
+  };
+  const auto read = [&](uint64_t index) {
+    return [&, index] {
+      while (!done) {
+        const auto block = cache().GetBlock(LargeAttr(1).id, index);
+        if (!block.has_value()) continue;
+        ++hits;
+        const auto generation = static_cast<uint64_t>(block->version.mtime.sec);
+        ASSERT_EQ(block->version, attr_of(generation).version());
+        ASSERT_TRUE(block->bytes == bytes_of(generation, index));
+      }
+    };
+  };
+  std::thread reader(read(0));
+  std::thread second(read(1));
+  RunAll({write(1), write(1000), evict});
+  done = true;
+  reader.join();
+  second.join();
+  EXPECT_GT(hits, 0u);
+  EXPECT_EQ(cache().counters().hash_mismatches, 0u);
+  EXPECT_EQ(cache().counters().dropped_edits, 0u);
+  EXPECT_EQ(cache().usage().content_bytes,
+            cache().ContentBytes(LargeAttr(1).id));
+  // What is put now is in a file that has its name, for whoever opens it anew.
+  cache().PutBlocks(LargeAttr(1, 5000), 0, {bytes_of(5000, 0)});
+  Reopen();
+  const auto block = cache().GetBlock(LargeAttr(1).id, 0);
+  ASSERT_TRUE(block.has_value());
+  EXPECT_EQ(block->bytes, bytes_of(5000, 0));
+}
+
 // Two listings that differ in every name but one are put in turn.
 TEST_P(Concurrency, AListingIsSeenWholeOrNotAtAll) {
   const Attr dir = DirAttr(1);
@@ -141,6 +197,7 @@ TEST_P(Concurrency, EveryFunctionAtOnce) {
   const auto content = [&] {
     for (uint64_t i = 0; i < 300; ++i) {
       PutBlock(cache(), FileAttr(50 + i % 5), i % 3, Bytes(6000, i));
+      PutBlock(cache(), LargeAttr(50 + i % 7), i % 3, Bytes(7000, i));
       cache().GetBlock(FileAttr(50 + (i + 1) % 5).id, i % 3);
     }
   };

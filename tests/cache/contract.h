@@ -27,7 +27,9 @@ class CacheContract : public testing::TestWithParam<StorageKind> {
     cache_.reset();
     cache_ = MustOpen(Options());
   }
+  void Close() { cache_.reset(); }
   Cache& cache() { return *cache_; }
+  const std::string& directory() const { return dir_.path(); }
 
  private:
   TempDir dir_;

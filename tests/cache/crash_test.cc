@@ -60,6 +60,7 @@ class Crash : public testing::Test {
       const auto block = cache.GetBlock(FileAttr(file).id, 0);
       if (!block.has_value()) continue;
       const auto step = static_cast<uint64_t>(block->version.mtime.sec);
+      EXPECT_EQ(block->version, WriterAttr(file, step).version());
       EXPECT_TRUE(block->bytes == WriterBytes(file, step)) << "file " << file;
       bytes += block->bytes.size();
     }

@@ -120,6 +120,22 @@ TEST(FullDisk, TheCacheGoesOnInMemoryAndSaysSo) {
   EXPECT_THAT(Faults(*cache), IsEmpty());
 }
 
+TEST(FullDisk, LargeFilesThatFindNoRoomGoToMemoryToo) {
+  SmallDisk disk;
+  if (!disk.Mount()) GTEST_SKIP() << "mounting a tmpfs needs root";
+  auto cache = MustOpen(OptionsFor(disk.cache_dir()));
+  for (uint64_t i = 0; i < 100 && cache->health().persistent; ++i) {
+    PutBlock(*cache, LargeAttr(1), i, Bytes(kBlockBytes, i));
+  }
+  EXPECT_FALSE(cache->health().persistent);
+  EXPECT_THAT(cache->health().reason, HasSubstr("No space left"));
+  const std::string bytes = Bytes(kBlockBytes, 1);
+  PutBlock(*cache, LargeAttr(1), 0, bytes);
+  EXPECT_EQ(cache->GetBlock(LargeAttr(1).id, 0)->bytes, bytes);
+  EXPECT_EQ(cache->usage().blocks, 1u);
+  EXPECT_THAT(Faults(*cache), IsEmpty());
+}
+
 TEST(FullDisk, MetadataThatFindsNoRoomGoesToMemoryToo) {
   SmallDisk disk;
   if (!disk.Mount()) GTEST_SKIP() << "mounting a tmpfs needs root";

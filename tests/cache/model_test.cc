@@ -137,7 +137,9 @@ class Model : public CacheContract {
   }
 
   void PutBlocks() {
-    const Attr attr = FileAttr(Id().lo, 0, random_() % 3);
+    // Small, or large and so in a content file; a file may become the other.
+    const uint64_t size = random_() % 2 == 0 ? 0 : LargeAttr(1).size;
+    const Attr attr = FileAttr(Id().lo, size, random_() % 3);
     const uint64_t first = random_() % kBlocks;
     std::vector<std::string> bytes;
     for (uint64_t i = 1 + random_() % 2; i > 0; --i) {

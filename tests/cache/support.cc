@@ -42,6 +42,10 @@ Attr FileAttr(uint64_t number, uint64_t size, uint64_t generation) {
   return attr;
 }
 
+Attr LargeAttr(uint64_t number, uint64_t generation) {
+  return FileAttr(number, uint64_t{4} << 20, generation);
+}
+
 Attr DirAttr(uint64_t number, uint64_t generation) {
   Attr attr = FileAttr(number, 4096, generation);
   attr.mode = 040755;
@@ -95,6 +99,11 @@ std::vector<std::string> Faults(Cache& cache) {
   std::vector<std::string> faults;
   cache.Verify([&](std::string_view line) { faults.emplace_back(line); });
   return faults;
+}
+
+std::string ContentPath(const std::string& directory, const Attr& attr) {
+  const std::string name = attr.id.ToString();
+  return directory + "/content/" + name.substr(name.size() - 2) + "/" + name;
 }
 
 std::vector<std::string> FilesEndingIn(const std::string& directory,

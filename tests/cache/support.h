@@ -23,6 +23,8 @@ std::unique_ptr<Cache> MustOpen(CacheOptions options);
 Attr FileAttr(uint64_t number, uint64_t size = 0, uint64_t generation = 1);
 Attr DirAttr(uint64_t number, uint64_t generation = 1);
 Attr LinkAttr(uint64_t number);
+// Of a file that is large enough to have a content file.
+Attr LargeAttr(uint64_t number, uint64_t generation = 1);
 DirEntry FileEntry(std::string_view name, uint64_t number);
 
 // `bytes` bytes that depend on both numbers.
@@ -39,6 +41,8 @@ std::vector<std::string> Sorted(std::vector<std::string> names);
 // The lines that Verify has to say.
 std::vector<std::string> Faults(Cache& cache);
 
+// Where the bytes of a large file are in a cache's directory.
+std::string ContentPath(const std::string& directory, const Attr& attr);
 // Files in `directory` whose names end so, with their paths.
 std::vector<std::string> FilesEndingIn(const std::string& directory,
                                        std::string_view suffix);

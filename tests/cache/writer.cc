@@ -24,6 +24,10 @@ std::vector<DirEntry> WriterListing(uint64_t dir, uint64_t step) {
   return entries;
 }
 
+Attr WriterAttr(uint64_t file, uint64_t step) {
+  return step % 5 < 2 ? FileAttr(file, 0, step) : LargeAttr(file, step);
+}
+
 std::string WriterBytes(uint64_t file, uint64_t step) {
   return Bytes(step % 3 == 0 ? kBlockBytes : 100 * file, file, step);
 }

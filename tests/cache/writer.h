@@ -22,6 +22,8 @@ inline constexpr uint64_t kWriterFiles = 8;
 // The listing that is put for a directory at a step, and its digest.
 std::vector<DirEntry> WriterListing(uint64_t dir, uint64_t step);
 inline Digest WriterDigest(uint64_t dir, uint64_t step) { return {dir, step}; }
+// A file is small or large in turn.
+Attr WriterAttr(uint64_t file, uint64_t step);
 // The content of a file as of a step.
 std::string WriterBytes(uint64_t file, uint64_t step);
 

@@ -16,7 +16,7 @@ int main(int argc, char** argv) {
     cache->PutListing(DirAttr(dir, step), WriterListing(dir, step),
                       WriterDigest(dir, step), true);
     const uint64_t file = 1 + step % kWriterFiles;
-    PutBlock(*cache, FileAttr(file, 0, step), 0, WriterBytes(file, step));
+    PutBlock(*cache, WriterAttr(file, step), 0, WriterBytes(file, step));
     if (step % 11 == 0) cache->EvictFile(FileAttr(1 + step % 3).id);
     if (std::printf("%llu\n", static_cast<unsigned long long>(step)) < 0 ||
         std::fflush(stdout) != 0) {
