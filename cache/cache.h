@@ -1,5 +1,6 @@
 // The persistent cache of one export: attributes, directory entries and blocks
-// of content, in one RocksDB database. The format is docs/cache-format.md.
+// of content, in one RocksDB database, with the content of large files beside
+// it. The format is docs/cache-format.md.
 //
 // Concept. The cache only remembers; it promises nothing about the present. A
 // record was true when it was written, and the caller decides (by a check or a
@@ -90,7 +91,7 @@ struct Health {
 
 struct Usage {
   uint64_t content_bytes = 0;  // sum of the blocks held
-  uint64_t disk_bytes = 0;     // what the database occupies
+  uint64_t disk_bytes = 0;     // what database and content files occupy
   uint64_t max_bytes = 0;
   uint64_t blocks = 0;
   uint64_t nodes = 0;    // estimated
@@ -100,7 +101,7 @@ struct Usage {
 struct Counters {
   uint64_t block_hits = 0;
   uint64_t block_misses = 0;
-  uint64_t hash_mismatches = 0;  // dropped, to be fetched again
+  uint64_t hash_mismatches = 0;  // damaged: dropped, to be fetched again
   uint64_t evicted_files = 0;
   uint64_t dropped_edits = 0;
 };
@@ -184,7 +185,8 @@ class Cache {
 
   // --- content ---
   // Of whatever version it was read under; the caller compares. Nothing if not
-  // held, or if its hash does not match (then dropped and counted).
+  // held, or if its hash does not match (then dropped; counted if that is
+  // damage, and not what a crash leaves).
   std::optional<Block> GetBlock(const FileId& id, uint64_t index);
   // Of several files at the price of little more than one.
   void PutBlocks(absl::Span<const FileBlocks> files);
@@ -214,7 +216,8 @@ class Cache {
   // Every record, every block against its hash; `on_bad` gets one line for
   // each fault. Removes nothing.
   VerifyReport Verify(const std::function<void(std::string_view)>& on_bad);
-  // Waits until all edits so far are on disk.
+  // Waits until all edits so far are on disk. Content files are not synced:
+  // the hashes of their blocks tell what a crash of the machine took.
   void Flush();
 
  private:
