@@ -5,8 +5,10 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -105,6 +107,29 @@ TEST_F(ContentFilesTest, WhatIsRemovedGivesItsSpaceBackAndStartsEmpty) {
   Write(1, 0, "new");
   Reopen();
   EXPECT_EQ(Read(1, 0, 3), "new");
+}
+
+// A reader opens the file just when it is removed: what is written then must
+// not go into the file that is gone.
+TEST_F(ContentFilesTest, WhatIsRemovedIsNotWrittenTo) {
+  std::atomic<bool> done = false;
+  const auto read = [&] {
+    std::string out;
+    while (!done) (void)files_->Read(LargeAttr(1).id, 0, 1, out);
+  };
+  Write(1, 0, "x");
+  std::thread reader(read);
+  std::thread second(read);
+  for (int i = 0; i < 3000 && !HasFailure(); ++i) {
+    files_->Remove(LargeAttr(1).id);
+    std::ofstream(Path(1)) << "not open here yet";
+    files_->Remove(LargeAttr(1).id);
+    Write(1, 0, "x");
+    EXPECT_TRUE(fs::exists(Path(1))) << i;
+  }
+  done = true;
+  reader.join();
+  second.join();
 }
 
 TEST_F(ContentFilesTest, ADescriptorTooManySaysNothingAboutTheBytes) {
