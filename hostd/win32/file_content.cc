@@ -60,9 +60,11 @@ int ReadAt(int fd, uint64_t offset, char* buffer, size_t bytes, size_t* done) {
     DWORD n = 0;
     const auto wanted =
         static_cast<DWORD>(std::min(bytes - *done, kMostAtOnce));
-    if (!ReadFile(ToHandle(fd), buffer + *done, wanted, &n, &at)) {
-      return GetLastError() == ERROR_HANDLE_EOF ? 0 : LastErrno();
-    }
+    const int error = WhileLocked(fd, [&] {
+      return ReadFile(ToHandle(fd), buffer + *done, wanted, &n, &at) ||
+             GetLastError() == ERROR_HANDLE_EOF;
+    });
+    if (error != 0) return error;
     if (n == 0) break;
     *done += n;
   }
@@ -77,9 +79,10 @@ int WriteAt(int fd, uint64_t offset, std::string_view data, size_t* done) {
     DWORD n = 0;
     const auto wanted =
         static_cast<DWORD>(std::min(data.size() - *done, kMostAtOnce));
-    if (!WriteFile(ToHandle(fd), data.data() + *done, wanted, &n, &at)) {
-      return *done > 0 ? 0 : LastErrno();
-    }
+    const int error = WhileLocked(fd, [&] {
+      return WriteFile(ToHandle(fd), data.data() + *done, wanted, &n, &at);
+    });
+    if (error != 0) return *done > 0 ? 0 : error;
     if (n == 0) break;
     *done += n;
   }

@@ -20,6 +20,11 @@ constexpr ULONG kCreate = 2;
 constexpr ACCESS_MASK kMove =
     DELETE | FILE_READ_ATTRIBUTES | FILE_WRITE_ATTRIBUTES;
 
+int NewName(int dir, const std::string& name, std::wstring* out) {
+  const int error = HostName(name, out);
+  return error != 0 ? error : CheckLength(dir, *out);
+}
+
 // Makes a link of it if Windows lets this user, and looks whether it is one:
 // Wine says that it is, and makes none.
 int MakeLink(int dir, const std::wstring& name, std::string_view target) {
@@ -145,7 +150,7 @@ bool IsWithin(int dir, int moved) {
 int MakeEntry(int dir, const std::string& name, const CreateRequest& request,
               UniqueFd* file) {
   std::wstring host;
-  if (const int error = HostName(name, &host)) return error;
+  if (const int error = NewName(dir, name, &host)) return error;
   OpenHow how;
   how.disposition = kCreate;
   UniqueFd made;
@@ -167,7 +172,7 @@ int MakeEntry(int dir, const std::string& name, const CreateRequest& request,
 
 int LinkEntry(int pin, int dir, const std::string& name) {
   std::wstring host;
-  if (const int error = HostName(name, &host)) return error;
+  if (const int error = NewName(dir, name, &host)) return error;
   return LinkHandle(pin, dir, host);
 }
 
@@ -188,7 +193,7 @@ int RenameEntry(int from_dir, const std::string& from, int to_dir,
   if ((flags & kRENAME_EXCHANGE) != 0) return kEINVAL;
   std::wstring source, target;
   if (HostName(from, &source) != 0) return kENOENT;
-  if (const int error = HostName(to, &target)) return error;
+  if (const int error = NewName(to_dir, to, &target)) return error;
   UniqueFd moved, other;
   Kind kind;
   int error = OpenRelative(from_dir, source, {.access = kMove}, &moved);

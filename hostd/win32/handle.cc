@@ -25,6 +25,12 @@ constexpr ULONG kOptions =
 
 std::atomic<uint64_t> default_volume = 0;
 
+void SayLocked(const std::wstring& name) {
+  spdlog::warn(
+      "another program has locked a file: {}",
+      FromWindowsName(std::u16string(name.begin(), name.end())).value_or("?"));
+}
+
 bool OpenedExactly(int fd, const std::wstring& name) {
   const std::wstring path = PathOf(fd);
   return path.empty() || LastPart(path) == name;
@@ -141,15 +147,25 @@ int OpenRelative(int dir, const std::wstring& name, const OpenHow& how,
     Sleep(kBusyWaitMillis);
   }
   if (status < 0) {
-    spdlog::warn(
-        "another program has locked a file: {}",
-        FromWindowsName(std::u16string(name.begin(), name.end())).value_or(""));
+    // What is opened once more has no name here but the one of its handle.
+    SayLocked(name.empty() ? LastPart(PathOf(dir)) : name);
     return kEBUSY;
   }
   *out = FromHandle(handle);
   if (name.empty() || how.any_case || OpenedExactly(out->get(), name)) return 0;
   out->Reset();
   return kENOENT;
+}
+
+int WhileLocked(int fd, absl::FunctionRef<bool()> act) {
+  for (int i = 0; i < kBusyAttempts; ++i) {
+    if (act()) return 0;
+    const DWORD error = GetLastError();
+    if (error != ERROR_LOCK_VIOLATION) return ErrnoOf(error);
+    Sleep(kBusyWaitMillis);
+  }
+  SayLocked(LastPart(PathOf(fd)));
+  return kEBUSY;
 }
 
 std::wstring PathOf(int fd) {
@@ -164,6 +180,11 @@ std::wstring PathOf(int fd) {
     if (fits) return path;
   }
   return L"";
+}
+
+int CheckLength(int dir, const std::wstring& name) {
+  const size_t size = PathOf(dir).size() + 1 + name.size();
+  return size > kMostPathUnits ? kENAMETOOLONG : 0;
 }
 
 std::wstring LastPart(const std::wstring& path) {

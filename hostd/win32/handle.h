@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <string>
 
+#include "absl/functional/function_ref.h"
 #include "schema/types.h"
 #include "schema/unique_fd.h"
 
@@ -53,6 +54,9 @@ struct OpenHow {
 // has locked is tried again for a moment, and is EBUSY then.
 int OpenRelative(int dir, const std::wstring& name, const OpenHow& how,
                  UniqueFd* out);
+// Does something with what `fd` has, again and again for the same moment while
+// another program has locked that part of it. `act`: false, and Windows' error.
+int WhileLocked(int fd, absl::FunctionRef<bool()> act);
 
 // Who an object is, on whatever volume.
 struct ObjectId {
@@ -70,6 +74,12 @@ bool Grants(int fd, ACCESS_MASK access);
 
 // The path on its volume, "" if it cannot be told.
 std::wstring PathOf(int fd);
+// So many characters have the longest paths that programs of Windows can say.
+// Beneath a directory's handle there could be longer ones, which they could
+// neither open nor remove.
+inline constexpr size_t kMostPathUnits = 32'767 - 64;  // of a volume's name
+// Of a new name in the directory: ENAMETOOLONG.
+int CheckLength(int dir, const std::wstring& name);
 std::wstring LastPart(const std::wstring& path);
 bool SameLetters(const std::wstring& a, const std::wstring& b);
 

@@ -3,6 +3,8 @@
 
 #include "hostd/resolve.h"
 
+#include <algorithm>
+
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "hostd/file.h"
@@ -41,6 +43,21 @@ absl::Status OpenError(const std::string& directory, DWORD error) {
                    ")"));
 }
 
+// Of one that is long by itself, with the root's own path before it.
+int CheckWhole(int root, const std::string& path) {
+  constexpr size_t kShortBytes = 16'384;
+  if (path.size() <= kShortBytes) return 0;
+  size_t units = PathOf(root).size();
+  for (size_t begin = 0; begin <= path.size();) {
+    const size_t end = std::min(path.find('/', begin), path.size());
+    const auto name = ToWindowsName(path.substr(begin, end - begin));
+    if (!name) return kENAMETOOLONG;
+    units += 1 + name->size();
+    begin = end + 1;
+  }
+  return units > kMostPathUnits ? kENAMETOOLONG : 0;
+}
+
 int StaleIfGone(int error) {
   return error == kENOENT || error == kENOTDIR ? kESTALE : error;
 }
@@ -75,6 +92,7 @@ int OpenChild(int dir, const std::string& name, UniqueFd* out) {
 int Jail::Open(const std::string& path, UniqueFd* out) const {
   if (const int error = CheckPath(path)) return error;
   if (path.empty()) return Duplicate(root_.get(), out);
+  if (const int error = CheckWhole(root_.get(), path)) return error;
   UniqueFd base;
   size_t start = 0;
   while (true) {
