@@ -87,7 +87,9 @@ int AttrReader::ReadReal(int fd, Attr* out) const {
   out->nlink = standard.NumberOfLinks;
   if (out->nlink > 0 && (standard.DeletePending || IsAside(fd, id)))
     --out->nlink;
-  if (kind.directory && out->nlink > 0) out->nlink = 2;
+  // What says nothing of the directories in it: 2 would say that there are
+  // none.
+  if (kind.directory && out->nlink > 0) out->nlink = 1;
   out->atime = ToTimestamp(basic.LastAccessTime.QuadPart);
   out->mtime = ToTimestamp(basic.LastWriteTime.QuadPart);
   out->ctime = ToTimestamp(basic.ChangeTime.QuadPart);

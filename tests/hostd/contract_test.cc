@@ -202,6 +202,15 @@ TEST_F(ContractTest, DirectoriesAreListedAndRemovedWhenEmpty) {
   EXPECT_THAT(Names(), ElementsAre());
 }
 
+// Two links mean to `find`, and to a client that lists ahead, that there is
+// none.
+TEST_F(ContractTest, ADirectorysLinksDoNotHideTheDirectoriesInIt) {
+  ASSERT_EQ(Make("d", kDir).error, 0);
+  ASSERT_EQ(Make("in", kDir, "d").error, 0);
+  EXPECT_GT(Look(Root(), "d").entry.nlink, 0u);
+  EXPECT_NE(Look(Root(), "d").entry.nlink, 2u);
+}
+
 TEST_F(ContractTest, AnOrphanLivesWithoutItsName) {
   ASSERT_EQ(Make("f").error, 0);
   Fill("f", "before");
