@@ -11,8 +11,10 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "build_name.h"
 #include "hostd/journal.h"
 #include "hostd/random.h"
+#include "hostd/token.h"
 
 namespace warmfs::hostd {
 
@@ -38,7 +40,8 @@ void Parse(int argc, char** argv, const Choices& system, Options& o) {
       "Serves directories of this host to warmfs clients. It needs no special "
       "rights, and nothing outside the exported directories can be reached "
       "through it.");
-  app.set_version_flag("--version", "warmfs-hostd " WARMFS_VERSION);
+  app.set_version_flag("--version",
+                       "warmfs-hostd " WARMFS_VERSION " (" WARMFS_BUILD ")");
   app.add_option("--export", o.exports,
                  "A directory to serve, and its name; :ro for read only")
       ->required()
@@ -104,6 +107,13 @@ std::string ReadToken(const std::string& path) {
   if (!in || !std::getline(in, token)) {
     Die(kExitNoInput, fmt::format("--token-file {}: cannot read it", path));
   }
+  if (!IsPlainText(token)) {
+    Die(kExitUsage,
+        fmt::format("--token-file {}: it is no plain text; from PowerShell "
+                    "write it with: Set-Content -Encoding ascii",
+                    path));
+  }
+  token = TokenOf(token);
   if (token.size() < 16) {
     Die(kExitUsage, fmt::format("--token-file {}: a token has at least 16 "
                                 "characters; make one with: head -c 24 "

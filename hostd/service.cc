@@ -11,6 +11,7 @@
 #include "absl/time/clock.h"
 #include "hostd/cursors.h"
 #include "hostd/guarded_stream.h"
+#include "hostd/token.h"
 #include "hostd/wrap_socket.h"
 #include "rpc/wire.h"
 #include "rpc/wire_internal.h"
@@ -30,16 +31,6 @@ constexpr size_t kMaxFlowWords = 2 * kMaxMessageWords;
 // A client logs in and attaches once; more is an attempt to make us hold
 // capabilities.
 constexpr int kMaxLogins = 16;
-
-// Takes as long for a wrong token as for a right one.
-bool TokensEqual(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  unsigned char difference = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    difference |= static_cast<unsigned char>(a[i] ^ b[i]);
-  }
-  return difference == 0;
-}
 
 void SetStatus(wire::Status::Builder status, int error,
                const std::string& message) {

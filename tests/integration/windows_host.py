@@ -134,12 +134,16 @@ class WindowsServer(unittest.TestCase):
         cls.token = cls.base / "token"
         cls.token.write_text(TOKEN + "\n")
         cls.token.chmod(0o600)
+        # As `echo TOKEN > FILE` of Windows' cmd writes it.
+        cls.host_token = cls.base / "host-token"
+        cls.host_token.write_bytes(TOKEN.encode() + b" \r\n")
+        cls.host_token.chmod(0o600)
         cls.endpoint = f"tcp:127.0.0.1:{free_port()}"
         cls.log = cls.base / "log"
         with open(cls.log, "w") as log:
             cls.hostd = subprocess.Popen(
                 [WINE, HOSTD, "--export", f"default=Z:{cls.host}", "--listen", cls.endpoint,
-                 "--token-file", f"Z:{cls.token}"], stderr=log, start_new_session=True)
+                 "--token-file", f"Z:{cls.host_token}"], stderr=log, start_new_session=True)
         wait_until(lambda: "listening" in cls.log.read_text() or cls.hostd.poll() is not None,
                    "warmfs-hostd.exe to listen")
         cls.options = f"token_file={cls.token},cache={cls.base}/cache{cls.OPTIONS}"
@@ -246,6 +250,13 @@ class WindowsHost(WindowsServer):
         (self.mount / "large").write_bytes(data)
         self.assertEqual((self.host / "large").read_bytes(), data)
         self.assertEqual((self.mount / "large").read_bytes(), data)
+
+    def test_a_token_may_be_copied_from_windows(self):
+        other = self.base / "copied"
+        other.mkdir()
+        run(WARMFS, "mount", self.endpoint, other, "-o",
+            f"token_file={self.host_token},cache={self.base}/cache3")
+        run(WARMFS, "umount", other)
 
     def test_a_wrong_token_is_refused(self):
         wrong, other = self.base / "wrong", self.base / "other"
@@ -486,6 +497,15 @@ class BadInput(unittest.TestCase):
         self.assertEqual(self.fails(["--export", "x=Z:\\tmp", "--listen", "hvsock:5001"],
                                     "--token-file"), 64)
 
+    def test_a_token_in_utf_16_says_what_to_do(self):
+        for text in ((TOKEN + "\r\n").encode("utf-16"), (TOKEN + "\r\n").encode("utf-8-sig")):
+            with tempfile.NamedTemporaryFile() as token:
+                token.write(text)
+                token.flush()
+                self.assertEqual(self.fails(
+                    ["--export", "x=Z:\\tmp", "--listen", "tcp:127.0.0.1:1",
+                     "--token-file", f"Z:{token.name}"], "Set-Content -Encoding ascii"), 64)
+
     def test_hyper_v_sockets_that_are_not_there_say_what_to_do(self):
         with tempfile.NamedTemporaryFile("w") as token:
             token.write(TOKEN + "\n")
@@ -502,8 +522,9 @@ class BadInput(unittest.TestCase):
                                         "no USN journal", "ReadDirectoryChangesW is used instead",
                                         "leases are given, by ReadDirectoryChangesW"), 0)
 
-    def test_it_names_its_version(self):
-        self.assertIn("warmfs-hostd ", run(WINE, HOSTD, "--version"))
+    def test_it_names_its_version_and_its_build(self):
+        self.assertRegex(run(WINE, HOSTD, "--version"),
+                         r"^warmfs-hostd [0-9.]+ \(([0-9a-f]{10}\+?, )?Windows x86_64\)$")
 
 
 if __name__ == "__main__":
