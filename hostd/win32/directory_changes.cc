@@ -24,7 +24,9 @@
 namespace warmfs::hostd {
 namespace {
 
-constexpr DWORD kBufferBytes = 64 * 1024;
+// The system keeps as much while hostd is at work on what is in the other one.
+// Of a drive of the network, 64 KiB at most.
+constexpr DWORD kBufferBytes = 1024 * 1024, kNetworkBufferBytes = 64 * 1024;
 constexpr DWORD kFilter =
     FILE_NOTIFY_CHANGE_FILE_NAME | FILE_NOTIFY_CHANGE_DIR_NAME |
     FILE_NOTIFY_CHANGE_ATTRIBUTES | FILE_NOTIFY_CHANGE_SIZE |
@@ -181,16 +183,23 @@ class DirectoryChanges final : public SubtreeSource {
   }
 
   DWORD Arm() {
+    const DWORD error = ArmWith(buffer_bytes_);
+    const bool too_large = error == ERROR_INVALID_PARAMETER;
+    if (!too_large || buffer_bytes_ == kNetworkBufferBytes) return error;
+    buffer_bytes_ = kNetworkBufferBytes;
+    return ArmWith(buffer_bytes_);
+  }
+  DWORD ArmWith(DWORD bytes) {
     io_ = {};
     io_.hEvent = ToHandle(done_.get());
     char* const into = buffers_[armed_].data();
     const HANDLE handle = ToHandle(handle_.get());
     const BOOL armed =
         read_extended_ != nullptr
-            ? read_extended_(handle, into, kBufferBytes, TRUE, kFilter, nullptr,
-                             &io_, nullptr, kExtendedInformation)
-            : ReadDirectoryChangesW(handle, into, kBufferBytes, TRUE, kFilter,
-                                    nullptr, &io_, nullptr);
+            ? read_extended_(handle, into, bytes, TRUE, kFilter, nullptr, &io_,
+                             nullptr, kExtendedInformation)
+            : ReadDirectoryChangesW(handle, into, bytes, TRUE, kFilter, nullptr,
+                                    &io_, nullptr);
     return armed ? 0 : GetLastError();
   }
 
@@ -350,6 +359,7 @@ class DirectoryChanges final : public SubtreeSource {
   OVERLAPPED io_{};
   std::string buffers_[2] = {std::string(kBufferBytes, '\0'),
                              std::string(kBufferBytes, '\0')};
+  DWORD buffer_bytes_ = kBufferBytes;
   int armed_ = 0;  // the buffer that the system has
   bool tried_ = false;
   bool keeps_old_paths_ = false;
