@@ -1,7 +1,8 @@
 // The locks that one client holds on host files. Each (file, owner, kind) has
 // an open file description of its own, which is what the kernel takes for the
 // owner of an OFD or flock(2) lock: so owners of one client conflict with each
-// other as processes do, and with programs on the host.
+// other as processes do, and with programs on the host. On Windows they are in
+// a table of this process (lock_table.h), and conflict with those of clients.
 //
 // Thread-safe. No call waits for a lock. Descriptors are bounded; beyond that a
 // lock is refused with ENOLCK.
@@ -25,6 +26,9 @@ class HostLocks {
   static constexpr size_t kMaxLocks = 1024;
 
   explicit HostLocks(FdBudget& budget) : budget_(budget) {}
+  ~HostLocks();
+  HostLocks(const HostLocks&) = delete;
+  HostLocks& operator=(const HostLocks&) = delete;
 
   // Opens the file anew; answers an errno.
   using Opener = std::function<int(UniqueFd*)>;

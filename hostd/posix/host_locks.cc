@@ -7,21 +7,10 @@
 #include <cstdint>
 #include <utility>
 
+#include "hostd/lock_table.h"
+
 namespace warmfs::hostd {
 namespace {
-
-bool InRange(uint64_t start, uint64_t length) {
-  const uint64_t max = INT64_MAX;
-  return start <= max && length <= max - start;
-}
-
-int Check(const LockRequest& request) {
-  if (request.kind > LockKind::kFlock || request.type > LockType::kUnlock) {
-    return EINVAL;
-  }
-  if (request.test && request.kind == LockKind::kFlock) return EINVAL;
-  return InRange(request.start, request.length) ? 0 : EINVAL;
-}
 
 struct flock ToFlock(const LockRequest& request) {
   static constexpr short kTypes[] = {F_RDLCK, F_WRLCK, F_UNLCK};
@@ -57,10 +46,12 @@ void Describe(const struct flock& found, LockReply* reply) {
 
 }  // namespace
 
+HostLocks::~HostLocks() = default;
+
 LockReply HostLocks::Apply(const LockRequest& request,
                            const Opener& open_file) {
   LockReply reply;
-  reply.error = Check(request);
+  reply.error = CheckLock(request);
   if (reply.error != 0) return reply;
   const Key key{request.node.id, request.owner, request.kind};
   absl::MutexLock lock(&mu_);

@@ -383,6 +383,33 @@ TEST_F(ContractTest, ACopyIsAsLongAsItSays) {
   EXPECT_EQ(Bytes(Ref("g")), "23456789");
 }
 
+TEST_F(ContractTest, LocksExcludeOtherOwnersAndClientsAndEndWithTheirs) {
+  ASSERT_EQ(Make("f").error, 0);
+  const auto lock = [&](ClientState& client, uint64_t owner, LockType type,
+                        uint64_t length = 0) {
+    LockRequest request;
+    request.node = Ref("f");
+    request.owner = owner;
+    request.type = type;
+    request.length = length;
+    return export_->Lock(client, request).error;
+  };
+  {
+    ClientState other(budget_);
+    ASSERT_EQ(lock(other, 1, LockType::kWrite, 5), 0);
+    EXPECT_EQ(lock(other, 2, LockType::kRead), kEAGAIN);
+    EXPECT_EQ(lock(client_, 1, LockType::kRead), kEAGAIN);
+    // What is locked can be used: programs do, while they hold it.
+    Fill("f", "content");
+    EXPECT_EQ(Bytes(Ref("f")), "content");
+    EXPECT_EQ(lock(other, 1, LockType::kUnlock), 0);
+    EXPECT_EQ(other.locks().size(), 0u);
+    ASSERT_EQ(lock(other, 1, LockType::kWrite), 0);
+  }
+  ASSERT_EQ(lock(client_, 1, LockType::kWrite), 0);
+  EXPECT_EQ(Remove("f").error, 0) << "and be removed";
+}
+
 TEST_F(ContractTest, LinksAreShownAndNotFollowed) {
   CreateRequest request;
   request.dir = Root();

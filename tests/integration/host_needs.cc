@@ -58,9 +58,11 @@ bool HasOwnModes(const std::string& mnt, const std::string& host) {
          (st.st_mode & 07777) == 0640;
 }
 
-bool HasHostLocks(const std::string& mnt) {
+bool HasHostLocks(const std::string& mnt, const std::string& host) {
   const ProbeFile file(mnt + "/.probe");
-  return flock(file.fd(), LOCK_EX | LOCK_NB) == 0;
+  const UniqueFd theirs(open((host + "/.probe").c_str(), O_RDWR | O_CLOEXEC));
+  return flock(file.fd(), LOCK_EX | LOCK_NB) == 0 &&
+         flock(theirs.get(), LOCK_EX | LOCK_NB) != 0;
 }
 
 bool HasExchange(const std::string& mnt) {
@@ -130,7 +132,7 @@ std::string Unmet(Need need, const std::string& mnt, const std::string& host) {
     case Need::kOwnModes:
       return HasOwnModes(mnt, host) ? "" : "modes of its own";
     case Need::kHostLocks:
-      return HasHostLocks(mnt) ? "" : "locks";
+      return HasHostLocks(mnt, host) ? "" : "locks that its programs see";
     case Need::kExchange:
       return HasExchange(mnt) ? "" : "exchange of names";
     case Need::kOwnNames:

@@ -14,7 +14,7 @@ enum class Need {
   kSymbolicLinks,
   kNanoseconds,  // of times
   kOwnModes,     // a mode set in the mount is that of the host's own file
-  kHostLocks,    // with locks=host
+  kHostLocks,    // with locks=host: the host's programs see them
   kExchange,     // of two names
   kOwnNames,     // any bytes of a name are those of the host's own file
   kHoles,        // are found by SEEK_DATA

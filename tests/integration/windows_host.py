@@ -11,6 +11,7 @@ Exits 77, and says why, if there is no Wine, no .exe (build the preset
 
 import ctypes
 import errno
+import fcntl
 import json
 import os
 import pathlib
@@ -270,6 +271,33 @@ class WindowsHost(WindowsServer):
         self.assertIn("token", done.stderr)
 
 
+class Locks(WindowsServer):
+    OPTIONS = ",locks=host"
+
+    def test_two_clients_exclude_each_other(self):
+        other = self.base / "other"
+        other.mkdir()
+        run(WARMFS, "mount", self.endpoint, other, "-o",
+            f"token_file={self.token},cache={self.base}/cache2,locks=host")
+        take, give = fcntl.LOCK_EX | fcntl.LOCK_NB, fcntl.LOCK_UN
+        try:
+            (self.mount / "f").write_text("x" * 100)
+            with open(self.mount / "f", "r+") as a, open(other / "f", "r+") as b:
+                fcntl.flock(a, take)
+                self.assertRaises(BlockingIOError, fcntl.flock, b, take)
+                fcntl.flock(a, give)
+                fcntl.flock(b, take)
+                fcntl.lockf(a, take, 10, 10)
+                self.assertRaises(BlockingIOError, fcntl.lockf, b, take, 10, 15)
+                fcntl.lockf(b, take, 10, 20)
+                # Whoever holds one and whoever does not go on reading and writing.
+                a.write("y")
+                a.flush()
+                self.assertEqual(len(b.read()), 100)
+        finally:
+            run(WARMFS, "umount", other)
+
+
 class StandardStreams(unittest.TestCase):
     """exec: starts it, and all connections go over its standard streams."""
 
@@ -521,6 +549,12 @@ class BadInput(unittest.TestCase):
             self.assertEqual(self.fails(["--export", f"x=Z:{export}", "--stdio", "--watch", "usn"],
                                         "no USN journal", "ReadDirectoryChangesW is used instead",
                                         "leases are given, by ReadDirectoryChangesW"), 0)
+
+    def test_it_says_how_it_hears_of_changes(self):
+        with tempfile.TemporaryDirectory() as export:
+            serve = ["--export", f"x=Z:{export}", "--stdio"]
+            self.assertEqual(self.fails(serve, "leases are given, by ReadDirectoryChangesW"), 0)
+            self.assertEqual(self.fails([*serve, "--watch", "off"], "no leases are given"), 0)
 
     def test_it_names_its_version_and_its_build(self):
         self.assertRegex(run(WINE, HOSTD, "--version"),
