@@ -162,7 +162,7 @@ class WindowsServer(unittest.TestCase):
         shutil.rmtree(cls.base, ignore_errors=True)
 
     def sync(self):
-        run(WARMFS, "sync", self.mount)
+        run(WARMFS, "sync", "--timeout", str(DEADLINE_SECONDS - 10), self.mount)
 
     def status(self):
         return json.loads(run(WARMFS, "status", "--json", self.mount))[0]
