@@ -13,8 +13,8 @@
 //
 // Who comes to what is on its way waits for it (single_flight.h).
 //
-// Two threads ask, so that the host has the next question while the answer to
-// the one before is taken in.
+// Several threads ask, so that the host has the next questions while the answer
+// to the one before is on its way and taken in.
 //
 // Thread rule: Add and ListAhead from any thread, never wait; of readers that
 // wait to be looked at only the latest is remembered. The destructor ends the
@@ -47,7 +47,7 @@ class AheadFetcher {
   void ListAhead() ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
-  static constexpr int kThreads = 2;
+  static constexpr int kThreads = 4;
   static constexpr size_t kFirst = 16;  // files of the first question
 
   void Loop() ABSL_LOCKS_EXCLUDED(mu_);
