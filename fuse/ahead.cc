@@ -117,12 +117,17 @@ void NoteListed(Scout& scout, cache::Cache& cache, const NodeRef& dir,
 
 // Of what the kernel knows names of, a listing is taken in for good or not at
 // all.
+bool MayListAhead(const Tree& tree, const FileId& dir) {
+  const auto view = tree.Look(tree.Find(dir));
+  return !view || (!view->kernel_keeps_names && view->listing_at == 0);
+}
+
 bool MayTakeAhead(const Tree& tree, const ListReply& page, Stamp asked) {
   if (page.error != 0 || page.cursor != 0 || !page.leased) return false;
   if (tree.ForgotChangeSince(asked)) return false;
-  const auto view = tree.Look(tree.Find(page.dir.id));
-  if (view && (view->kernel_keeps_names || view->listing_at != 0 ||
-               tree.ChangedSince(view->node, asked))) {
+  const NodeId dir = tree.Find(page.dir.id);
+  if (!MayListAhead(tree, page.dir.id) ||
+      (dir != 0 && tree.ChangedSince(dir, asked))) {
     return false;
   }
   return std::none_of(page.entries.begin(), page.entries.end(),
@@ -197,7 +202,8 @@ bool FileSystem::ListAhead(rpc::Channel& host) {
   for (NodeRef& ref : scout_.Take()) {
     const auto record = cache_.GetNode(ref.id);
     const bool held = record && record->listing_complete;
-    if ((held && record->lease == journal()) || !ours.Add(ref.id)) {
+    if ((held && record->lease == journal()) || !MayListAhead(tree_, ref.id) ||
+        !ours.Add(ref.id)) {
       scout_.GaveUp(ref.id);
       continue;
     }

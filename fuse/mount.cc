@@ -232,6 +232,7 @@ void Mount::HandleWarm(const json& request, const Emit& emit) {
                                emit(ToJson(p));
                                return true;
                              });
+  share_->fs().FlushContent();
   if (!status.ok()) {
     return emit({{"error", status.message().empty()
                                ? std::string(strerror(ToErrno(status)))
