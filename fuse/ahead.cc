@@ -220,7 +220,7 @@ bool FileSystem::ListAhead(rpc::Channel& host) {
       scout_.LeftOff(dir.id);
     } else if (pages == 0 || !TakeListingAhead(many.dirs[i], reply.pages[i],
                                                reply.pos, question)) {
-      scout_.GaveUp(dir.id);
+      scout_.Refused(dir.id);
     }
   }
   return pages > 0;

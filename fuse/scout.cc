@@ -89,6 +89,13 @@ void Scout::GaveUp(const FileId& dir) {
   if (const auto it = places_.find(dir); it != places_.end()) Erase(it->second);
 }
 
+void Scout::Refused(const FileId& dir) {
+  GaveUp(dir);
+  absl::MutexLock lock(&mu_);
+  unforeseen_ = 0;
+  most_ = wanted_ = 0;
+}
+
 void Scout::Wanted(const FileId& dir, Instant now) {
   {
     absl::MutexLock lock(&mu_);

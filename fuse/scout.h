@@ -48,10 +48,12 @@ class Scout {
       ABSL_LOCKS_EXCLUDED(mu_);
   // Those to list now.
   std::vector<NodeRef> Take() ABSL_LOCKS_EXCLUDED(mu_);
-  // What became of each of them: it is listed; still to be; will not be.
+  // What became of each of them: it is listed; still to be; need not be; could
+  // not be, so that it begins anew.
   void Came(const FileId& dir) ABSL_LOCKS_EXCLUDED(mu_);
   void LeftOff(const FileId& dir) ABSL_LOCKS_EXCLUDED(mu_);
   void GaveUp(const FileId& dir) ABSL_LOCKS_EXCLUDED(mu_);
+  void Refused(const FileId& dir) ABSL_LOCKS_EXCLUDED(mu_);
   // Somebody wants what came.
   void Wanted(const FileId& dir, Instant now) ABSL_LOCKS_EXCLUDED(mu_);
 

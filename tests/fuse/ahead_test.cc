@@ -96,6 +96,8 @@ TEST_F(AheadTest, AnAnswerThatCrossesAnEventIsNotBelieved) {
   for (int i = 3; i < kDirectories; ++i) host_.Remove(Dir(i) + "/file");
   TakeIn();
   question.Finish();
+  EXPECT_EQ(question.Calls(Method::kListMany), 1u)
+      << "nor is the next one asked for";
   for (int i = 3; i < kDirectories; ++i) {
     EXPECT_THAT(Names(Find(Dir(i))), Not(Contains("file"))) << i;
   }

@@ -191,6 +191,20 @@ TEST_F(ScoutTest, WhatTheHostLeftOffIsTakenAgainAndWhatCameToNothingIsNot) {
   EXPECT_THAT(scout_.Take(), SizeIs(7));
 }
 
+TEST_F(ScoutTest, WhatCouldNotBeListedEndsIt) {
+  Ask(0);
+  Tell(1, 100);
+  Ask(1);
+  scout_.Unforeseen(Dir(2).id, now_);
+  const std::vector<NodeRef> ahead = scout_.Take();
+  ASSERT_THAT(ahead, SizeIs(8));
+  for (const NodeRef& ref : ahead) scout_.Refused(ref.id);
+  EXPECT_THAT(scout_.Take(), IsEmpty());
+  EXPECT_THAT(Ask(20), IsEmpty());
+  EXPECT_THAT(Ask(21), IsEmpty());
+  EXPECT_THAT(Ask(22), SizeIs(8)) << "it begins anew";
+}
+
 TEST_F(ScoutTest, WhatIsInADirectoryComesBeforeTheNextOne) {
   Ask(0);
   Tell(1, 20);
