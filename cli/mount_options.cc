@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "cli/common.h"
+#include "hostd/token.h"
 
 namespace warmfs::cli {
 namespace {
@@ -44,6 +45,7 @@ absl::Status SetToken(const std::string& path, MountOptions& o) {
     return absl::NotFoundError(
         fmt::format("token_file={}: cannot read it", path));
   }
+  o.remote.token.resize(hostd::TokenOf(o.remote.token).size());
   return absl::OkStatus();
 }
 

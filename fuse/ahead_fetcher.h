@@ -2,7 +2,7 @@
 // at those before them.
 //
 // Concept. Which listings a walker will come to the scout knows (scout.h). Of
-// files: From the second file of a directory on a reader is worth reading
+// files: from the second file of a directory on a reader is worth reading
 // ahead of (prefetch.h). The first of what follows comes with his own question.
 // From then on others look at the files that follow him, twice as many as
 // are worth it, and ask for those that are missing; so when he has come to the

@@ -1,6 +1,5 @@
 #include "fuse/block_writer.h"
 
-#include <algorithm>
 #include <string_view>
 #include <utility>
 

@@ -21,6 +21,9 @@
 
 namespace warmfs::hostd {
 
+// EINVAL for what no client asks for.
+int CheckLock(const LockRequest& request);
+
 class HostLocks {
  public:
   static constexpr size_t kMaxLocks = 1024;

@@ -6,22 +6,6 @@
 #include "schema/linux_abi.h"
 
 namespace warmfs::hostd {
-namespace {
-
-bool InRange(uint64_t start, uint64_t length) {
-  const uint64_t max = INT64_MAX;
-  return start <= max && length <= max - start;
-}
-
-}  // namespace
-
-int CheckLock(const LockRequest& request) {
-  if (request.kind > LockKind::kFlock || request.type > LockType::kUnlock) {
-    return kEINVAL;
-  }
-  if (request.test && request.kind == LockKind::kFlock) return kEINVAL;
-  return InRange(request.start, request.length) ? 0 : kEINVAL;
-}
 
 LockTable::Range LockTable::RangeOf(Client client, const LockRequest& request) {
   Range range{client, request.owner, request.type, 0, UINT64_MAX};

@@ -21,9 +21,6 @@
 
 namespace warmfs::hostd {
 
-// EINVAL for what no client asks for.
-int CheckLock(const LockRequest& request);
-
 class LockTable {
  public:
   static constexpr size_t kMostOfClient = 4096;

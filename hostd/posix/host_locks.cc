@@ -7,8 +7,6 @@
 #include <cstdint>
 #include <utility>
 
-#include "hostd/lock_table.h"
-
 namespace warmfs::hostd {
 namespace {
 
@@ -47,25 +45,6 @@ void Describe(const struct flock& found, LockReply* reply) {
 }  // namespace
 
 HostLocks::~HostLocks() = default;
-
-LockReply HostLocks::Apply(const LockRequest& request,
-                           const Opener& open_file) {
-  LockReply reply;
-  reply.error = CheckLock(request);
-  if (reply.error != 0) return reply;
-  const Key key{request.node.id, request.owner, request.kind};
-  absl::MutexLock lock(&mu_);
-  if (request.test) return Test(key, request, open_file);
-  reply.error = request.type == LockType::kUnlock
-                    ? Unlock(key, request)
-                    : Acquire(key, request, open_file);
-  return reply;
-}
-
-size_t HostLocks::size() const {
-  absl::MutexLock lock(&mu_);
-  return held_.size();
-}
 
 LockReply HostLocks::Test(const Key& key, const LockRequest& request,
                           const Opener& open_file) {

@@ -23,25 +23,6 @@ LockTable& AllLocks() {
 
 HostLocks::~HostLocks() { AllLocks().Drop(this); }
 
-LockReply HostLocks::Apply(const LockRequest& request,
-                           const Opener& open_file) {
-  LockReply reply;
-  reply.error = CheckLock(request);
-  if (reply.error != 0) return reply;
-  const Key key{request.node.id, request.owner, request.kind};
-  absl::MutexLock lock(&mu_);
-  if (request.test) return Test(key, request, open_file);
-  reply.error = request.type == LockType::kUnlock
-                    ? Unlock(key, request)
-                    : Acquire(key, request, open_file);
-  return reply;
-}
-
-size_t HostLocks::size() const {
-  absl::MutexLock lock(&mu_);
-  return held_.size();
-}
-
 LockReply HostLocks::Test(const Key& key, const LockRequest& request,
                           const Opener& open_file) {
   UniqueFd file;

@@ -8,6 +8,7 @@
 #include <array>
 #include <random>
 
+#include "hostd/host_locks.h"
 #include "schema/linux_abi.h"
 
 namespace warmfs::hostd {

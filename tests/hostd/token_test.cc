@@ -11,8 +11,8 @@ TEST(TokenTest, IsTheSameHoweverItsLineEnds) {
   for (const auto line : {"a-token"sv, "a-token "sv, "a-token\r"sv,
                           "a-token \r"sv, "a-token\t\r\n"sv}) {
     EXPECT_EQ(TokenOf(line), "a-token");
-    EXPECT_TRUE(TokensEqual(line, "a-token"));
-    EXPECT_TRUE(TokensEqual("a-token", line));
+    EXPECT_TRUE(TokensEqual(TokenOf(line), "a-token"));
+    EXPECT_TRUE(TokensEqual("a-token", TokenOf(line)));
   }
   EXPECT_EQ(TokenOf(" \r"), "");
   EXPECT_EQ(TokenOf(""), "");
@@ -22,6 +22,7 @@ TEST(TokenTest, AnotherIsAnother) {
   EXPECT_FALSE(TokensEqual("a-token", "A-token"));
   EXPECT_FALSE(TokensEqual("a-token", "a-toke"));
   EXPECT_FALSE(TokensEqual("a-token", " a-token"));
+  EXPECT_FALSE(TokensEqual("a-token", "a-token "));
   EXPECT_FALSE(TokensEqual("a-token", "a -token"));
   EXPECT_FALSE(TokensEqual("a-token", ""));
   EXPECT_FALSE(TokensEqual("a-token", "a-token\0"sv));

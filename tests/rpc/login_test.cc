@@ -56,7 +56,7 @@ TEST_F(TokenTest, TheRightTokenIsLetIn) {
 
 TEST_F(TokenTest, AnyOtherTokenIsPermissionDenied) {
   for (const char* token :
-       {"", "the right toke", "the right tokem", " the right token"}) {
+       {"", "the right toke", "the right tokem", "the right token "}) {
     RemoteOptions options = host_.RemoteOptionsFor(tcp_);
     options.token = token;
     const absl::Status status = OpenWith(options);
