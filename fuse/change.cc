@@ -288,7 +288,12 @@ absl::StatusOr<Entry> FileSystem::SetAttr(rpc::Channel& host, NodeId node,
   });
   absl::Status status = FinishNodeChange(*view, begun, reply.error, reply.node);
   if (!status.ok()) return status;
-  return GetAttr(host, node);
+  absl::StatusOr<Entry> entry = GetAttr(host, node);
+  // The kernel believes the answer to a change.
+  if (entry.ok() && std::exchange(entry->for_caller_only, false)) {
+    tree_.NoteTold(node, entry->attr.size, 0);
+  }
+  return entry;
 }
 
 absl::StatusOr<size_t> FileSystem::Write(rpc::Channel& host, NodeId node,

@@ -36,8 +36,12 @@ bool EarlyEnd::ShowAsItWas(std::string& out) const {
   return true;
 }
 
+bool EarlyEnd::IsCrossed() const {
+  return fs_.tree().told(node_).dropped_at >= begun_;
+}
+
 void EarlyEnd::Accept(size_t got) const {
-  fs_.tree_.NoteTold(node_, {offset_ + got, 0});
+  fs_.tree_.NoteTold(node_, offset_ + got, 0);
 }
 
 void EarlyEnd::DropAgain() const { fs_.DropPages(node_); }

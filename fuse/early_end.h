@@ -16,8 +16,23 @@
 //  - a single page waits for the file to grow again, which is what a program
 //    that rewrites it does next. If it has not after kPatience, it is refused
 //    too if the kernel is being told to drop something: the drop waits for the
-//    page, so that is known. The program's next try is told the end. If not,
-//    the kernel makes the file as short as it is.
+//    page, so that is known; and if it was told to, of other pages, since the
+//    READ began. The program's next try is told the end. If not, the kernel
+//    makes the file as short as it is.
+//
+// All this goes by the longest that the kernel may take the file to be. That it
+// is shorter the kernel believes of an answer only if it was told to drop
+// nothing since it asked; and then the program that asked, whenever it runs
+// next, cuts the pages down to that size: it fills the rest of the last one
+// with zeros (fuse_change_attributes, truncate_pagecache), even if the file has
+// grown by then, and has new pages. So
+//  - who asks for the attributes of a file that has just become shorter is
+//    shown them, and the kernel told to drop them, before the answer: it does
+//    not take them in (Entry::for_caller_only);
+//  - the kernel hears of it by the call that raises the event of it, which it
+//    always believes, and which ends when that is done; no newer state is told
+//    meanwhile (injected_names.h);
+//  - or by an answer when nothing has happened to the file for a second.
 //
 // Stateless beside the file system, which outlives it. Thread-safe.
 
@@ -38,9 +53,13 @@ class EarlyEnd {
   static constexpr size_t kPageBytes = PageDrops::kPageBytes;
   static constexpr absl::Duration kPatience = absl::Milliseconds(300);
 
-  // A READ of [offset, offset + size) of the node.
+  // A READ of [offset, offset + size) of the node, which begins now.
   EarlyEnd(FileSystem& fs, NodeId node, uint64_t offset, size_t size)
-      : fs_(fs), node_(node), offset_(offset), size_(size) {}
+      : fs_(fs),
+        node_(node),
+        offset_(offset),
+        size_(size),
+        begun_(fs.clock_.Now()) {}
 
   // Would it be one, with so many bytes for an answer?
   bool Is(size_t got) const;
@@ -48,6 +67,8 @@ class EarlyEnd {
   bool ShowAsItWas(std::string& out) const;
   bool IsReadAhead() const { return size_ > kPageBytes; }
   uint64_t last_page() const { return (offset_ + size_ - 1) / kPageBytes; }
+  // The kernel was told to drop something since it began.
+  bool IsCrossed() const;
   // The kernel makes the file as short as this answer.
   void Accept(size_t got) const;
   // Of what has been shown.
@@ -58,6 +79,7 @@ class EarlyEnd {
   const NodeId node_;
   const uint64_t offset_;
   const size_t size_;
+  const Instant begun_;
 };
 
 }  // namespace warmfs::fuse

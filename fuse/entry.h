@@ -19,6 +19,8 @@ struct Entry {
   NodeId node = 0;  // 0: the name is not there
   Attr attr;
   absl::Duration valid_for;
+  // Shown to who asks; the kernel itself is not to take it in.
+  bool for_caller_only = false;
 };
 
 struct DirItem {

@@ -6,11 +6,9 @@
 // host. No lock is held while the host is asked, nor while the kernel is told
 // of an invalidation (the notifier's thread does that).
 //
-// What an answer of the host changes in the tree and in the cache is changed
-// under one lock, `apply_mu_`, so that the two agree; answers that crossed
-// changes of our own are told by their stamps (tree.h). docs/locking.md.
-//
-// Errors carry their errno; EIO: the host is away for longer than host_wait.
+// Answers of the host change tree and cache under one lock, `apply_mu_`, so
+// that the two agree (docs/locking.md). Errors carry their errno; EIO: the host
+// is away for longer than host_wait.
 
 #ifndef WARMFS_FUSE_FILE_SYSTEM_H_
 #define WARMFS_FUSE_FILE_SYSTEM_H_
@@ -120,10 +118,10 @@ class FileSystem {
   // Fetches a file's content into the cache; the bytes that were fetched.
   absl::StatusOr<uint64_t> WarmFile(rpc::Channel& host, NodeId node);
   void FlushContent() { block_writer_.Flush(); }  // into the cache
-
   const FileSystemOptions& options() const { return options_; }
   const Tree& tree() const { return tree_; }
   PageDrops& drops() { return drops_; }
+  void NoteDropped(NodeId node, bool pages);  // the kernel was told to
   cache::Cache& cache() { return cache_; }
   const FileSystemCounters& counters() const { return counters_; }
 
@@ -174,6 +172,8 @@ class FileSystem {
                                           size_t limit);
   Entry MakeEntry(NodeId node, const Attr& attr, Instant fresh_at);
   Entry MakeEntry(const Tree::Bound& bound, Instant listed_at);
+  // Of a shorter file too; but then for the caller only.
+  Entry MakeTrueEntry(NodeId node, const Attr& attr, Instant fresh_at);
 
   // --- content (content.cc) ---
   absl::Status ReadOnce(rpc::Channel& host, NodeView& file, uint64_t first,

@@ -14,8 +14,15 @@
 // gets any content. If a kernel should copy first, this does nothing, and the
 // size comes with answers, as it would without.
 //
-// A READ that the kernel has sent before does not make the file shorter any
-// more (early_end.h): the pages are to be dropped once more afterwards.
+// A READ that ends before that is early from now on (early_end.h). One that is
+// being answered may bring one more page that ends in zeros: that is awaited,
+// and dropped. What is read until the file is longer does not make it shorter
+// any more: so all is dropped once more afterwards.
+//
+// What is left: a program that waited for the page at the old end, and has not
+// run since it came, goes on with that page though it is dropped, and takes it
+// to be as long as the file is when it runs (filemap_read). That takes less
+// time than all of this unless the processors are busy.
 
 #ifndef WARMFS_FUSE_GROWTH_H_
 #define WARMFS_FUSE_GROWTH_H_

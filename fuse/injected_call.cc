@@ -176,6 +176,8 @@ int InjectedCall::Perform(int root) {
 int InjectedCall::PerformOnce(int root) const {
   const int error = Call(root);
   InjectedNames names(fs_);
+  const auto shorter = plan_->TakeShorter();
+  if (shorter && error == 0) names.NoteShorter(*shorter);
   for (NodeId node : plan_->TakeHeld()) names.Release(node);
   return error;
 }

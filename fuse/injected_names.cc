@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "fuse/injection_plan.h"
-
 namespace warmfs::fuse {
 
 std::optional<FileId> InjectedNames::Truth(NodeId dir, std::string_view name) {
@@ -58,7 +56,11 @@ std::optional<Entry> InjectedNames::AttrOf(NodeId node) {
   }
   const auto view = fs_.tree_.Look(node);
   if (!view) return std::nullopt;
-  return fs_.MakeEntry(node, view->attr, view->attr_fresh_at);
+  return fs_.MakeTrueEntry(node, view->attr, view->attr_fresh_at);
+}
+
+void InjectedNames::NoteShorter(const Shorter& file) {
+  fs_.tree_.NoteShorter(file.node, file.bytes, file.since);
 }
 
 }  // namespace warmfs::fuse

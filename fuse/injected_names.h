@@ -23,6 +23,7 @@
 
 #include "fuse/entry.h"
 #include "fuse/file_system.h"
+#include "fuse/injection_plan.h"
 
 namespace warmfs::fuse {
 
@@ -36,6 +37,9 @@ class InjectedNames {
              bool loses_link);
   // Nothing if the node is not known.
   std::optional<Entry> AttrOf(NodeId node);
+
+  // The kernel has taken in that a file is shorter.
+  void NoteShorter(const Shorter& file);
 
   void Hold(NodeId node);
   void Release(NodeId node);

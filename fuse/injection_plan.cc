@@ -66,6 +66,16 @@ std::vector<NodeId> InjectionPlan::TakeHeld() const {
   return std::exchange(held_, {});
 }
 
+void InjectionPlan::NoteShorter(const Shorter& file) const {
+  absl::MutexLock lock(&mu_);
+  shorter_ = file;
+}
+
+std::optional<Shorter> InjectionPlan::TakeShorter() const {
+  absl::MutexLock lock(&mu_);
+  return std::exchange(shorter_, std::nullopt);
+}
+
 void InjectionPlans::Show(std::shared_ptr<const InjectionPlan> plan) {
   for (Slot& slot : slots_) {
     absl::MutexLock lock(&slot.mu);

@@ -49,6 +49,13 @@ struct PlannedName {
   Attr after;   // id null: not there any more
 };
 
+// A file that the kernel takes to be so long in the course of a call.
+struct Shorter {
+  NodeId node = 0;
+  uint64_t bytes = 0;
+  Told since;  // what it was told before
+};
+
 class InjectionPlan {
  public:
   // On the way to a name: a directory that stays where it is.
@@ -68,11 +75,15 @@ class InjectionPlan {
   // each time.
   void NoteHeld(NodeId node) const;
   std::vector<NodeId> TakeHeld() const;
+  // As a held file is made by a change that the call is.
+  void NoteShorter(const Shorter& file) const;
+  std::optional<Shorter> TakeShorter() const;
 
  private:
   std::vector<PlannedName> steps_, names_;
   mutable absl::Mutex mu_;
   mutable std::vector<NodeId> held_ ABSL_GUARDED_BY(mu_);
+  mutable std::optional<Shorter> shorter_ ABSL_GUARDED_BY(mu_);
   mutable NodeId told_node_ ABSL_GUARDED_BY(mu_) = 0;
   mutable Attr told_ ABSL_GUARDED_BY(mu_);
 };

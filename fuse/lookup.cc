@@ -39,18 +39,46 @@ FileSystem::~FileSystem() = default;
 // after it has dropped them; unless it cannot have that page. (A file that is
 // written beside another and then takes its name must not be seen there as it
 // was before that.)
+//
+// Nor does it hear of a file that has become shorter, before nothing has
+// happened to it for a while (early_end.h).
 Entry FileSystem::MakeEntry(NodeId node, const Attr& attr, Instant fresh_at) {
   Entry entry{node, options_.ToVm(attr), Remaining(fresh_at)};
   if (!attr.IsRegular()) return entry;
   const Told before = tree_.told(node);
-  Told told{attr.size, MarkOf(attr.version())};
-  if (before.bytes < attr.size && !drops_.MayTellLonger(node, before.bytes)) {
-    told = {before.bytes, 0};
-    entry.attr.size = told.bytes;
+  uint64_t version = MarkOf(attr.version());
+  bool withheld = false;
+  if (before.bytes < attr.size) {
+    withheld = !drops_.MayTellLonger(node, before.bytes);
+  } else if (before.bytes > attr.size && before.bytes != Told::kNothing) {
+    // Without leases the kernel drops by itself what is old.
+    constexpr absl::Duration kQuiet = absl::Seconds(1);
+    const Instant last = before.pages_dropped_at;
+    const bool recent =
+        last != 0 && absl::Nanoseconds(clock_.Now() - last) < kQuiet;
+    withheld = options_.leases && (recent || !drops_.Idle(node));
+  }
+  if (withheld) {
+    version = 0;
+    entry.attr.size = before.bytes;
     entry.valid_for = absl::ZeroDuration();
   }
-  if (told != before) tree_.NoteTold(node, told);
+  if (entry.attr.size != before.bytes || version != before.version) {
+    tree_.NoteTold(node, entry.attr.size, version);
+  }
   return entry;
+}
+
+Entry FileSystem::MakeTrueEntry(NodeId node, const Attr& attr,
+                                Instant fresh_at) {
+  Entry entry = MakeEntry(node, attr, fresh_at);
+  entry.for_caller_only = entry.attr.size > attr.size;
+  if (entry.for_caller_only) entry.attr.size = attr.size;
+  return entry;
+}
+
+void FileSystem::NoteDropped(NodeId node, bool pages) {
+  tree_.NoteDropped(node, clock_.Now(), pages);
 }
 
 Entry FileSystem::MakeEntry(const Tree::Bound& bound, Instant listed_at) {
@@ -171,7 +199,7 @@ absl::StatusOr<Entry> FileSystem::GetAttr(rpc::Channel& host, NodeId node) {
     // Who has asked the host himself is told what it said.
     if (!known) drops_.AwaitDone(node);
   }
-  return MakeEntry(node, view->attr, view->attr_fresh_at);
+  return MakeTrueEntry(node, view->attr, view->attr_fresh_at);
 }
 
 // --- directories ---

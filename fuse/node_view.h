@@ -25,10 +25,14 @@ enum class PageEffect { kNone, kInvalidate };
 // What the kernel was told of a file.
 struct Told {
   static constexpr uint64_t kNothing = UINT64_MAX;
-  uint64_t bytes = kNothing;  // how long it takes the file to be
+  // How long it takes the file to be, at most (fuse/early_end.h).
+  uint64_t bytes = kNothing;
   // Stands for the version of all that it was told last, attributes or content
   // (MarkOf); 0: of more than one.
   uint64_t version = 0;
+  // When it was told last to drop pages, and to drop anything.
+  Instant pages_dropped_at = 0;
+  Instant dropped_at = 0;
 
   bool operator==(const Told&) const = default;
 };

@@ -24,6 +24,11 @@ bool PageDrops::Pending(NodeId node) const {
   return it != states_.end() && it->second.IsPending();
 }
 
+bool PageDrops::Idle(NodeId node) const {
+  absl::MutexLock lock(&mu_);
+  return !states_.contains(node);
+}
+
 bool PageDrops::AwaitDone(NodeId node, absl::Duration limit) const {
   absl::MutexLock lock(&mu_);
   const auto it = states_.find(node);
@@ -78,13 +83,17 @@ void PageDrops::Forget(NodeId node) {
   chunks_.erase(node);
 }
 
-void PageDrops::Begin(NodeId node, Run& run) {
-  absl::MutexLock lock(&mu_);
+void PageDrops::AwaitAnswered(NodeId node) const {
   const auto answered = [&]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
     const auto it = states_.find(node);
     return it == states_.end() || it->second.answers == 0;
   };
   mu_.Await(absl::Condition(&answered));
+}
+
+void PageDrops::Begin(NodeId node, Run& run) {
+  absl::MutexLock lock(&mu_);
+  AwaitAnswered(node);
   run.wanted = last_;
   run.page = UINT64_MAX;
   if (const auto it = chunks_.find(node); it != chunks_.end()) {
@@ -93,12 +102,22 @@ void PageDrops::Begin(NodeId node, Run& run) {
   states_[node].runs.push_back(&run);
 }
 
-bool PageDrops::BeginAnswer(NodeId node) {
+void PageDrops::BeginAnswer(NodeId node) {
+  absl::MutexLock lock(&mu_);
+  ++states_[node].answers;
+}
+
+bool PageDrops::BeginBelieved(NodeId node) {
   absl::MutexLock lock(&mu_);
   State& state = states_[node];
   if (state.IsPending() || !state.runs.empty()) return false;
   ++state.answers;
   return true;
+}
+
+void PageDrops::AwaitAnswers(NodeId node) const {
+  absl::MutexLock lock(&mu_);
+  AwaitAnswered(node);
 }
 
 void PageDrops::EndAnswer(NodeId node) {

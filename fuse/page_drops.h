@@ -75,6 +75,8 @@ class PageDrops {
   // Called in one step with what makes it old.
   void Want(NodeId node) ABSL_LOCKS_EXCLUDED(mu_);
   bool Pending(NodeId node) const ABSL_LOCKS_EXCLUDED(mu_);
+  // Nothing is wanted or under way.
+  bool Idle(NodeId node) const ABSL_LOCKS_EXCLUDED(mu_);
   // Until what is wanted by now is done. False: the limit is over.
   bool AwaitDone(NodeId node, absl::Duration limit = kPatience) const
       ABSL_LOCKS_EXCLUDED(mu_);
@@ -100,12 +102,15 @@ class PageDrops {
   void CarryFrom(NodeId node, uint64_t page, Drop drop)
       ABSL_LOCKS_EXCLUDED(mu_);
 
-  // For as long as a READ is answered that the kernel is to believe the end of:
-  // it does not, if it is told to drop something meanwhile (early_end.h).
-  // Begin: false if a drop is wanted or under way; a later one waits for the
-  // End.
-  bool BeginAnswer(NodeId node) ABSL_LOCKS_EXCLUDED(mu_);
+  // For as long as a READ is answered with the file's end; a later drop waits
+  // for that, and so does AwaitAnswers.
+  void BeginAnswer(NodeId node) ABSL_LOCKS_EXCLUDED(mu_);
   void EndAnswer(NodeId node) ABSL_LOCKS_EXCLUDED(mu_);
+  void AwaitAnswers(NodeId node) const ABSL_LOCKS_EXCLUDED(mu_);
+  // The same for an end that the kernel is to believe: it does not, if it is
+  // told to drop something meanwhile (early_end.h). False if a drop is wanted
+  // or under way.
+  bool BeginBelieved(NodeId node) ABSL_LOCKS_EXCLUDED(mu_);
 
   // Before a READ is answered whose last page is this one. False: the limit is
   // over.
@@ -146,6 +151,7 @@ class PageDrops {
 
   void DropInOrder(Run& run, uint64_t bytes, Drop drop)
       ABSL_LOCKS_EXCLUDED(mu_);
+  void AwaitAnswered(NodeId node) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   void Begin(NodeId node, Run& run) ABSL_LOCKS_EXCLUDED(mu_);
   void Reach(Run& run, uint64_t page) ABSL_LOCKS_EXCLUDED(mu_);
   bool TakeToldLonger(NodeId node) ABSL_LOCKS_EXCLUDED(mu_);

@@ -89,6 +89,16 @@ void ShowReadOnly(const std::string& mountpoint) {
 
 }  // namespace
 
+int Drop(SessionContext& context, NodeId node, off_t offset, off_t length) {
+  // Noted on both sides: it is between them that the kernel takes it in.
+  const bool pages = offset >= 0;
+  context.fs.NoteDropped(node, pages);
+  const int error =
+      fuse_lowlevel_notify_inval_inode(context.session, node, offset, length);
+  context.fs.NoteDropped(node, pages);
+  return error;
+}
+
 struct stat ToStat(const Attr& attr) {
   struct stat st = {};
   st.st_ino = attr.ino;
@@ -127,6 +137,9 @@ void ReplyEntry(fuse_req_t req, const absl::StatusOr<Entry>& entry) {
 void ReplyAttr(fuse_req_t req, const absl::StatusOr<Entry>& entry) {
   if (!entry.ok()) return ReplyStatus(req, entry.status());
   const struct stat st = ToStat(entry->attr);
+  // It takes in no attributes that it asked for before it was told to drop
+  // some.
+  if (entry->for_caller_only) Drop(Context(req), entry->node, -1, 0);
   fuse_reply_attr(req, &st, absl::ToDoubleSeconds(entry->valid_for));
 }
 
@@ -139,8 +152,8 @@ class Session::Impl {
  public:
   Impl(const MountOptions& options, FileSystem& fs, HostLocks& locks,
        rpc::Remote& remote)
-      : options_(options), context_{options_, fs, locks,   remote, {},
-                                    {},       {}, nullptr, nullptr} {
+      : options_(options), context_{options_, fs, locks,   remote,  {},
+                                    {},       {}, nullptr, nullptr, nullptr} {
     ops_.init = OnInit;
     AddNameOperations(ops_);
     AddContentOperations(ops_);
@@ -179,6 +192,7 @@ class Session::Impl {
     }
     fuse_set_log_func(nullptr);
     mounted_ = true;
+    context_.session = session_;
     ReadFarAhead(options_.mountpoint);
     if (options_.read_only) ShowReadOnly(options_.mountpoint);
     return absl::OkStatus();
@@ -215,6 +229,7 @@ class Session::Impl {
 
   fuse_session* session() { return session_; }
   FileSystem& fs() { return context_.fs; }
+  SessionContext& context() { return context_; }
   const RequestCounts& requests() const { return context_.requests; }
   InjectionPlans& plans() { return context_.plans; }
 
@@ -269,14 +284,11 @@ void Session::Unmount() { impl_->Unmount(); }
 // to a name of the directory does; so dropping the name waits for it, and then
 // the name is looked up anew.
 void Session::InvalidateNode(NodeId node, off_t from) {
-  if (fuse_lowlevel_notify_inval_inode(impl_->session(), node, from, 0) !=
-      -ENOENT) {
-    return;
-  }
+  if (Drop(impl_->context(), node, from, 0) != -ENOENT) return;
   const auto view = impl_->fs().tree().Look(node);
   if (!view || view->parent == 0) return;
   InvalidateEntry(view->parent, view->name);
-  fuse_lowlevel_notify_inval_inode(impl_->session(), node, from, 0);
+  Drop(impl_->context(), node, from, 0);
 }
 
 void Session::InvalidatePages(NodeId node, uint64_t from_page) {
@@ -285,8 +297,7 @@ void Session::InvalidatePages(NodeId node, uint64_t from_page) {
     // The first call finds out whether the kernel knows the inode.
     const auto offset = static_cast<off_t>(from);
     if (length == 0) return InvalidateNode(node, offset);
-    fuse_lowlevel_notify_inval_inode(impl_->session(), node, offset,
-                                     static_cast<off_t>(length));
+    Drop(impl_->context(), node, offset, static_cast<off_t>(length));
   };
   if (from_page != 0) return fs.drops().CarryFrom(node, from_page, drop);
   const auto view = fs.tree().Look(node);
@@ -302,8 +313,11 @@ void Session::InvalidatePages(NodeId node, uint64_t from_page) {
   fs.drops().Carry(node, bytes, drop, [&](bool told_longer) {
     if (!longer && !told_longer) return;
     fs.tree_.NoteGrown(node, bytes);
+    fs.drops().AwaitAnswers(node);
+    drop(0, 0);
     MakeLonger(fuse_session_fd(impl_->session()), node, bytes);
-    drop(0, 0);  // what was read meanwhile (growth.h)
+    fs.tree_.NoteGrown(node, bytes);  // it may have become shorter meanwhile
+    drop(0, 0);                       // what was read meanwhile (growth.h)
   });
 }
 

@@ -13,6 +13,31 @@
 namespace warmfs::fuse {
 namespace {
 
+// With the file's end. False if the kernel takes the file to be longer by now.
+bool ReplyEnd(fuse_req_t req, FileSystem& fs, NodeId node,
+              const EarlyEnd& early, const std::string& content) {
+  fs.drops().BeginAnswer(node);
+  const bool known = !early.Is(content.size());
+  if (known) fuse_reply_buf(req, content.data(), content.size());
+  fs.drops().EndAnswer(node);
+  return known;
+}
+
+// With an end that the kernel is to learn by it.
+void ReplyNewEnd(fuse_req_t req, FileSystem& fs, NodeId node,
+                 const EarlyEnd& early, const std::string& content) {
+  const bool alone = fs.drops().BeginBelieved(node);
+  if (!alone || early.IsCrossed()) {
+    fuse_reply_err(req, EINTR);
+    if (alone) fs.drops().EndAnswer(node);
+    return;
+  }
+  early.Accept(content.size());
+  fuse_reply_buf(req, content.data(), content.size());
+  fs.drops().EndAnswer(node);
+  early.DropAgain();
+}
+
 void Read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
           fuse_file_info* fi) {
   constexpr absl::Duration kPause = absl::Milliseconds(2);
@@ -22,25 +47,20 @@ void Read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
   // What is read directly has no page to fill.
   const bool direct = (fi->flags & O_DIRECT) != 0;
   const absl::Time limit = absl::Now() + EarlyEnd::kPatience;
-  bool shorter = false;
   while (true) {
     absl::Status status = fs.Read(Host(), ino, offset, size, buffer);
     if (!status.ok()) return ReplyStatus(req, status);
-    if (direct || !early.Is(buffer.size()) || early.ShowAsItWas(buffer)) break;
+    if (direct) break;
+    if (!early.Is(buffer.size()) || early.ShowAsItWas(buffer)) {
+      fs.drops().AwaitAbove(ino, early.last_page());
+      if (buffer.size() == size) break;
+      if (ReplyEnd(req, fs, ino, early, buffer)) return;
+    }
     if (early.IsReadAhead()) return (void)fuse_reply_err(req, EINTR);
-    shorter = absl::Now() > limit;
-    if (shorter) break;
+    if (absl::Now() > limit) return ReplyNewEnd(req, fs, ino, early, buffer);
     absl::SleepFor(kPause);
   }
-  if (!shorter) {
-    if (!direct) fs.drops().AwaitAbove(ino, early.last_page());
-    return (void)fuse_reply_buf(req, buffer.data(), buffer.size());
-  }
-  if (!fs.drops().BeginAnswer(ino)) return (void)fuse_reply_err(req, EINTR);
-  early.Accept(buffer.size());
   fuse_reply_buf(req, buffer.data(), buffer.size());
-  fs.drops().EndAnswer(ino);
-  early.DropAgain();
 }
 
 void Write(fuse_req_t req, fuse_ino_t ino, const char* data, size_t size,

@@ -111,6 +111,10 @@ void SetAttr(fuse_req_t req, fuse_ino_t ino, struct stat* attr, int to_set,
   if (told && !SameAttr(*told, now->attr)) {
     return (void)fuse_reply_err(req, EAGAIN);
   }
+  if (now->for_caller_only) {
+    const Told since = Context(req).fs.tree().told(ino);
+    plan->NoteShorter({ino, now->attr.size, since});
+  }
   ReplyAttr(req, Entry{.node = ino, .attr = now->attr});
 }
 

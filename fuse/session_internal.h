@@ -28,7 +28,8 @@ struct SessionContext {
   rpc::Remote& remote;
   RequestCounts requests;
   InjectionPlans plans;
-  fuse_lowlevel_ops served;  // what serves all but the injector's hands
+  fuse_lowlevel_ops served;         // what serves all but the injector's hands
+  fuse_session* session = nullptr;  // once it is mounted
   std::unique_ptr<LockWaiter> lock_waiter;    // with host_locks
   std::unique_ptr<FenceWaiter> fence_waiter;  // with leases
 };
@@ -59,6 +60,11 @@ inline rpc::Channel& Host() { return current_worker->host; }
 inline void ReplyStatus(fuse_req_t req, const absl::Status& status) {
   fuse_reply_err(req, ToErrno(status));
 }
+
+// The kernel is told to drop an inode's attributes, and these pages of it (none
+// from a negative offset, to the end for no length). That of attributes alone
+// waits for nothing in the kernel, so workers may do it.
+int Drop(SessionContext& context, NodeId node, off_t offset, off_t length);
 
 struct stat ToStat(const Attr& attr);
 fuse_entry_param ToEntryParam(const Entry& entry);

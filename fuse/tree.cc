@@ -364,38 +364,6 @@ void Tree::NoteRacyRead(NodeId node, Instant at) {
   if (Node* n = Get(node)) n->racy_read_at = at;
 }
 
-uint64_t MarkOf(const Version& v) {
-  const uint64_t mark = absl::HashOf(v.id, v.size, v.mtime.sec, v.mtime.nsec,
-                                     v.ctime.sec, v.ctime.nsec);
-  return std::max<uint64_t>(mark, 1);
-}
-
-void Tree::NoteTold(NodeId node, const Told& told) {
-  absl::MutexLock lock(&mu_);
-  if (Node* n = Get(node)) n->told = told;
-}
-
-void Tree::NoteGrown(NodeId node, uint64_t bytes) {
-  absl::MutexLock lock(&mu_);
-  Node* n = Get(node);
-  if (n != nullptr && n->told.bytes < bytes) n->told = {bytes, 0};
-}
-
-Told Tree::told(NodeId node) const {
-  absl::ReaderMutexLock lock(&mu_);
-  const Node* n = Get(node);
-  return n == nullptr ? Told() : n->told;
-}
-
-void Tree::NoteRead(NodeId node, const Version& version, bool whole) {
-  absl::MutexLock lock(&mu_);
-  Node* n = Get(node);
-  if (n == nullptr) return;
-  const bool newest = n->attr.version() == version;
-  n->told.version = newest ? MarkOf(version) : 0;
-  if (whole) NoteKernelHas(*n, version);
-}
-
 bool Tree::NoteKernelHas(NodeId node, const Version& version) {
   absl::MutexLock lock(&mu_);
   Node* n = Get(node);

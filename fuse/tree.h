@@ -134,7 +134,10 @@ class Tree {
   // be found out when somebody asks.
   void Displace(NodeId node);
   void NoteRacyRead(NodeId node, Instant at);
-  void NoteTold(NodeId node, const Told& told);
+  void NoteTold(NodeId node, uint64_t bytes, uint64_t version);
+  // It takes the file to be so short, if it was told nothing since then.
+  void NoteShorter(NodeId node, uint64_t bytes, const Told& since);
+  void NoteDropped(NodeId node, Instant at, bool pages);
   void NoteGrown(NodeId node, uint64_t bytes);  // at least so long
   Told told(NodeId node) const;
   // The kernel is given content of this version, perhaps all of it.

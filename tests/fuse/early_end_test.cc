@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "absl/time/clock.h"
+#include "fuse/injected_names.h"
 #include "tests/fuse/lease_fixture.h"
 
 namespace warmfs::fuse {
@@ -132,12 +133,69 @@ TEST_F(EarlyEndTest, WhoHasAskedTheHostWaitsUntilTheAnswerMayBeTold) {
   kernel.join();
 }
 
-TEST_F(EarlyEndTest, ThatAFileIsShorterIsToldAtOnce) {
+TEST_F(EarlyEndTest, ThatAFileIsShorterIsShownAtOnceButNotToldToTheKernel) {
   const NodeId f = Told(20);
   host_.Write("f", std::string(10, 'b'));
   hold_drops_ = true;
   TakeIn();
-  EXPECT_EQ(GetAttr(f).size, 10u);
+  const auto entry = fs_->GetAttr(*channel_, f);
+  ASSERT_TRUE(entry.ok());
+  EXPECT_EQ(entry->attr.size, 10u);
+  EXPECT_TRUE(entry->for_caller_only);
+  EXPECT_EQ(entry->valid_for, absl::ZeroDuration());
+  EXPECT_TRUE(EarlyEnd(*fs_, f, 0, kPage).Is(10)) << "it takes it to be longer";
+  EXPECT_EQ(Look(kRootNode, "f").attr.size, 20u) << "nobody is shown this one";
+}
+
+TEST_F(EarlyEndTest, ThatAFileIsShorterIsToldOnceItsPagesAreLongDropped) {
+  const NodeId f = Told(20);
+  host_.Write("f", std::string(10, 'b'));
+  TakeIn();
+  fs_->NoteDropped(f, /*pages=*/true);
+  clock_.Step(absl::Milliseconds(999));
+  fs_->NoteDropped(f, /*pages=*/false);  // as each answer that only shows it
+  EXPECT_TRUE(fs_->GetAttr(*channel_, f)->for_caller_only);
+  clock_.Step(absl::Milliseconds(1));
+  const auto entry = fs_->GetAttr(*channel_, f);
+  EXPECT_FALSE(entry->for_caller_only);
+  EXPECT_EQ(entry->attr.size, 10u);
+  EXPECT_GT(entry->valid_for, absl::ZeroDuration());
+  EXPECT_FALSE(EarlyEnd(*fs_, f, 0, kPage).Is(10));
+}
+
+TEST_F(EarlyEndTest, WhatTheInjectorHasShortenedIsKnownToBeShorter) {
+  const NodeId f = Told(20);
+  const fuse::Told long_ago = fs_->tree().told(f);
+  host_.Write("f", std::string(10, 'b'));
+  TakeIn();
+  fs_->NoteDropped(f, /*pages=*/true);
+  EXPECT_TRUE(fs_->GetAttr(*channel_, f)->for_caller_only);
+  InjectedNames names(*fs_);
+  names.NoteShorter({f, 10, long_ago});
+  EXPECT_TRUE(EarlyEnd(*fs_, f, 0, kPage).Is(10)) << "told other things since";
+  names.NoteShorter({f, 10, fs_->tree().told(f)});
+  EXPECT_FALSE(EarlyEnd(*fs_, f, 0, kPage).Is(10));
+  EXPECT_FALSE(fs_->GetAttr(*channel_, f)->for_caller_only);
+}
+
+TEST_F(EarlyEndTest, TheKernelBelievesTheAnswerToItsOwnChange) {
+  const NodeId f = Told(20);
+  fs_->NoteDropped(f, /*pages=*/true);
+  const auto entry = fs_->SetAttr(*channel_, f, {.size = 10});
+  ASSERT_TRUE(entry.ok()) << entry.status();
+  EXPECT_EQ(entry->attr.size, 10u);
+  EXPECT_FALSE(entry->for_caller_only);
+  EXPECT_EQ(fs_->tree().told(f).bytes, 10u);
+}
+
+TEST_F(EarlyEndTest, AnEndIsNotBelievedIfAnythingWasDroppedSinceTheReadBegan) {
+  const NodeId f = Told(20);
+  const EarlyEnd early(*fs_, f, 0, kPage);
+  EXPECT_FALSE(early.IsCrossed());
+  fs_->NoteDropped(f, /*pages=*/false);
+  EXPECT_TRUE(early.IsCrossed());
+  clock_.Step(absl::Nanoseconds(1));
+  EXPECT_FALSE(EarlyEnd(*fs_, f, 0, kPage).IsCrossed());
 }
 
 }  // namespace

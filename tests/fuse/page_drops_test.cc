@@ -328,7 +328,7 @@ TEST_F(PageDropsTest, BesideADropInOneStepAReadHasWhatIsBeyondItDropped) {
 TEST_F(PageDropsTest, WhatIsOvertakenWithoutNeedLeavesNothingBehind) {
   drops_.CarryFrom(kFile, 6, [](uint64_t, uint64_t) {});
   EXPECT_FALSE(drops_.Pending(kFile));
-  EXPECT_TRUE(drops_.BeginAnswer(kFile));
+  EXPECT_TRUE(drops_.BeginBelieved(kFile));
   drops_.EndAnswer(kFile);
 }
 
@@ -353,18 +353,18 @@ TEST_F(PageDropsTest, AReadDoesNotWaitForWhatIsWantedAfterItBeganToWait) {
 // The kernel would not believe it.
 TEST_F(PageDropsTest, NoEndIsToldWhileADropIsWantedOrUnderWay) {
   drops_.Carry(kFile, kPage, [&](uint64_t, uint64_t) {
-    EXPECT_FALSE(drops_.BeginAnswer(kFile)) << "one that nobody wanted";
+    EXPECT_FALSE(drops_.BeginBelieved(kFile)) << "one that nobody wanted";
   });
   drops_.Want(kFile);
-  EXPECT_FALSE(drops_.BeginAnswer(kFile));
+  EXPECT_FALSE(drops_.BeginBelieved(kFile));
   Carry(kPage);
-  EXPECT_TRUE(drops_.BeginAnswer(kFile));
+  EXPECT_TRUE(drops_.BeginBelieved(kFile));
   drops_.EndAnswer(kFile);
 }
 
 TEST_F(PageDropsTest, ADropWaitsForAnEndThatIsBeingTold) {
-  ASSERT_TRUE(drops_.BeginAnswer(kFile));
-  ASSERT_TRUE(drops_.BeginAnswer(kFile)) << "of another page";
+  ASSERT_TRUE(drops_.BeginBelieved(kFile));
+  ASSERT_TRUE(drops_.BeginBelieved(kFile)) << "of another page";
   std::atomic<bool> told = false;
   std::thread drop([&] {
     drops_.Carry(kFile, kPage, [&](uint64_t, uint64_t) { EXPECT_TRUE(told); });
@@ -375,6 +375,30 @@ TEST_F(PageDropsTest, ADropWaitsForAnEndThatIsBeingTold) {
   drop.join();
   drops_.Want(kFile);
   EXPECT_TRUE(drops_.Pending(kFile));
+}
+
+// Its page may come after those beyond it have been dropped (growth.h).
+TEST_F(PageDropsTest, ADropUnderWayCanWaitForAnswersThatBeganMeanwhile) {
+  std::atomic<bool> ended = false;
+  std::thread read;
+  drops_.Carry(
+      kFile, kPage,
+      [&](uint64_t, uint64_t) {
+        if (read.joinable()) return;
+        drops_.BeginAnswer(kFile);
+        read = std::thread([&] {
+          absl::SleepFor(absl::Milliseconds(20));
+          ended = true;
+          drops_.EndAnswer(kFile);
+        });
+      },
+      [&](bool) {
+        drops_.AwaitAnswers(kFile);
+        EXPECT_TRUE(ended);
+        EXPECT_FALSE(drops_.Idle(kFile));
+      });
+  read.join();
+  EXPECT_TRUE(drops_.Idle(kFile));
 }
 
 TEST_F(PageDropsTest, NobodyWaitsForEver) {
