@@ -164,9 +164,9 @@ class Session::Impl {
   }
 
   ~Impl() {
-    if (session_ == nullptr) return;
-    if (mounted_) fuse_session_unmount(session_);
-    fuse_session_destroy(session_);
+    if (context_.session == nullptr) return;
+    if (mounted_) fuse_session_unmount(context_.session);
+    fuse_session_destroy(context_.session);
   }
 
   absl::Status Mount() {
@@ -181,10 +181,11 @@ class Session::Impl {
     }
     fuse_opt_add_arg(&args, options);
     free(options);
-    session_ = fuse_session_new(&args, &ops_, sizeof(ops_), &context_);
+    context_.session = fuse_session_new(&args, &ops_, sizeof(ops_), &context_);
     fuse_opt_free_args(&args);
-    if (session_ == nullptr ||
-        fuse_session_mount(session_, options_.mountpoint.c_str()) != 0) {
+    if (context_.session == nullptr ||
+        fuse_session_mount(context_.session, options_.mountpoint.c_str()) !=
+            0) {
       return absl::FailedPreconditionError(fmt::format(
           "cannot mount on {}: {}; /dev/fuse must be there, and fusermount3 "
           "(package fuse3) unless you are root",
@@ -192,7 +193,6 @@ class Session::Impl {
     }
     fuse_set_log_func(nullptr);
     mounted_ = true;
-    context_.session = session_;
     ReadFarAhead(options_.mountpoint);
     if (options_.read_only) ShowReadOnly(options_.mountpoint);
     return absl::OkStatus();
@@ -227,7 +227,7 @@ class Session::Impl {
     }
   }
 
-  fuse_session* session() { return session_; }
+  fuse_session* session() { return context_.session; }
   FileSystem& fs() { return context_.fs; }
   SessionContext& context() { return context_; }
   const RequestCounts& requests() const { return context_.requests; }
@@ -246,11 +246,11 @@ class Session::Impl {
     Worker worker(context_.remote);
     current_worker = &worker;
     fuse_buf request = {};
-    while (!fuse_session_exited(session_)) {
-      const int n = fuse_session_receive_buf(session_, &request);
+    while (!fuse_session_exited(context_.session)) {
+      const int n = fuse_session_receive_buf(context_.session, &request);
       if (n == -EINTR) continue;
       if (n <= 0) break;
-      fuse_session_process_buf(session_, &request);
+      fuse_session_process_buf(context_.session, &request);
       if (context_.fs.forgotten_orphans() >= kOrphansAtOnce) {
         context_.fs.ReleaseOrphans(worker.host);
       }
@@ -262,7 +262,6 @@ class Session::Impl {
   const MountOptions options_;
   SessionContext context_;
   fuse_lowlevel_ops ops_ = {};
-  fuse_session* session_ = nullptr;
   bool mounted_ = false;
 };
 

@@ -29,7 +29,7 @@ struct SessionContext {
   RequestCounts requests;
   InjectionPlans plans;
   fuse_lowlevel_ops served;         // what serves all but the injector's hands
-  fuse_session* session = nullptr;  // once it is mounted
+  fuse_session* session = nullptr;  // from Mount on
   std::unique_ptr<LockWaiter> lock_waiter;    // with host_locks
   std::unique_ptr<FenceWaiter> fence_waiter;  // with leases
 };

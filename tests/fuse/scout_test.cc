@@ -57,6 +57,14 @@ class ScoutTest : public testing::Test {
     for (const NodeRef& ref : ahead) scout_.Came(ref.id);
     return ahead;
   }
+  // What is taken first of so many that a walker comes to, and has not come.
+  std::vector<NodeRef> TakeOf(size_t last) {
+    Ask(0);
+    Tell(1, last);
+    Ask(1);
+    scout_.Unforeseen(Dir(2).id, now_);
+    return scout_.Take();
+  }
   // What is taken when somebody asks for this one.
   std::vector<NodeRef> Ask(const NodeRef& dir) {
     scout_.Unforeseen(dir.id, now_ += 1000);
@@ -180,11 +188,7 @@ TEST_F(ScoutTest, ASlowWalkThatWasForeseenIsStillAWalk) {
 }
 
 TEST_F(ScoutTest, WhatTheHostLeftOffIsTakenAgainAndWhatCameToNothingIsNot) {
-  Ask(0);
-  Tell(1, 10);
-  Ask(1);
-  scout_.Unforeseen(Dir(2).id, now_);
-  const std::vector<NodeRef> ahead = scout_.Take();
+  const std::vector<NodeRef> ahead = TakeOf(10);
   ASSERT_THAT(ahead, SizeIs(8));
   scout_.GaveUp(ahead[0].id);
   for (size_t i = 1; i < ahead.size(); ++i) scout_.LeftOff(ahead[i].id);
@@ -192,11 +196,7 @@ TEST_F(ScoutTest, WhatTheHostLeftOffIsTakenAgainAndWhatCameToNothingIsNot) {
 }
 
 TEST_F(ScoutTest, WhatCouldNotBeListedEndsIt) {
-  Ask(0);
-  Tell(1, 100);
-  Ask(1);
-  scout_.Unforeseen(Dir(2).id, now_);
-  const std::vector<NodeRef> ahead = scout_.Take();
+  const std::vector<NodeRef> ahead = TakeOf(100);
   ASSERT_THAT(ahead, SizeIs(8));
   for (const NodeRef& ref : ahead) scout_.Refused(ref.id);
   EXPECT_THAT(scout_.Take(), IsEmpty());
