@@ -8,7 +8,7 @@ namespace warmfs::fuse {
 // in the last page that is, it was told, as far as it has taken that in.
 bool EarlyEnd::Is(size_t got) const {
   return got + kPageBytes <= size_ ||
-         (got < size_ && offset_ + got < fs_.tree().told(node_).bytes);
+         (got < size_ && offset_ + got < fs_.tree().told(node_).at_most);
 }
 
 bool EarlyEnd::ShowAsItWas(std::string& out) const {

@@ -60,7 +60,7 @@ std::optional<Entry> InjectedNames::AttrOf(NodeId node) {
 }
 
 void InjectedNames::NoteShorter(const Shorter& file) {
-  fs_.tree_.NoteShorter(file.node, file.bytes, file.since);
+  fs_.tree_.NoteTold(file.node, file.bytes, file.since.version, file.since);
 }
 
 }  // namespace warmfs::fuse

@@ -45,35 +45,43 @@ FileSystem::~FileSystem() = default;
 Entry FileSystem::MakeEntry(NodeId node, const Attr& attr, Instant fresh_at) {
   Entry entry{node, options_.ToVm(attr), Remaining(fresh_at)};
   if (!attr.IsRegular()) return entry;
-  const Told before = tree_.told(node);
-  uint64_t version = MarkOf(attr.version());
-  bool withheld = false;
-  if (before.bytes < attr.size) {
-    withheld = !drops_.MayTellLonger(node, before.bytes);
-  } else if (before.bytes > attr.size && before.bytes != Told::kNothing) {
+  const auto must_withhold = [&](const Told& before) {
+    if (before.at_most < attr.size) {
+      return !drops_.MayTellLonger(node, before.at_most);
+    }
     // Without leases the kernel drops by itself what is old.
+    if (before.at_most == attr.size || before.at_most == Told::kNothing ||
+        !options_.leases) {
+      return false;
+    }
     constexpr absl::Duration kQuiet = absl::Seconds(1);
     const Instant last = before.pages_dropped_at;
     const bool recent =
         last != 0 && absl::Nanoseconds(clock_.Now() - last) < kQuiet;
-    withheld = options_.leases && (recent || !drops_.Idle(node));
+    return recent || !drops_.Idle(node);
+  };
+  while (true) {
+    const Told before = tree_.told(node);
+    const bool withheld = must_withhold(before);
+    entry.attr.size = withheld ? before.at_most : attr.size;
+    entry.valid_for = withheld ? absl::ZeroDuration() : Remaining(fresh_at);
+    const uint64_t version = withheld ? 0 : MarkOf(attr.version());
+    const bool told =
+        entry.attr.size == before.at_most && version == before.version;
+    // It may have been made longer just now.
+    if (told || tree_.NoteTold(node, entry.attr.size, version, before)) {
+      return entry;
+    }
   }
-  if (withheld) {
-    version = 0;
-    entry.attr.size = before.bytes;
-    entry.valid_for = absl::ZeroDuration();
-  }
-  if (entry.attr.size != before.bytes || version != before.version) {
-    tree_.NoteTold(node, entry.attr.size, version);
-  }
-  return entry;
 }
 
 Entry FileSystem::MakeTrueEntry(NodeId node, const Attr& attr,
                                 Instant fresh_at) {
   Entry entry = MakeEntry(node, attr, fresh_at);
-  entry.for_caller_only = entry.attr.size > attr.size;
-  if (entry.for_caller_only) entry.attr.size = attr.size;
+  if (entry.attr.size <= attr.size) return entry;
+  entry.for_caller_only = true;
+  entry.attr.size = attr.size;
+  tree_.NoteMayBeShorter(node, attr.size);
   return entry;
 }
 
@@ -162,7 +170,7 @@ absl::StatusOr<Entry> FileSystem::LookupOnHost(rpc::Channel& host,
 void FileSystem::Forget(NodeId node, uint64_t count) {
   std::optional<FileId> orphan = tree_.Forget(node, count);
   // Freed, or nobody has read of what its number was given to since.
-  if (tree_.told(node).bytes == Told::kNothing) drops_.Forget(node);
+  if (tree_.told(node).at_most == Told::kNothing) drops_.Forget(node);
   if (!orphan) return;
   cache::Edit edit;
   edit.Forget(*orphan);
@@ -191,7 +199,7 @@ absl::StatusOr<Entry> FileSystem::GetAttr(rpc::Channel& host, NodeId node) {
   const bool known = view.ok() && Fresh(view->attr_fresh_at);
   if (!known) view = FreshAttr(host, node);
   if (!view.ok()) return view.status();
-  if (view->attr.size > tree_.told(node).bytes) {
+  if (view->attr.size > tree_.told(node).at_most) {
     {
       // By an event whose invalidation may not be queued yet.
       absl::MutexLock until_it_is(&apply_mu_);
@@ -199,7 +207,10 @@ absl::StatusOr<Entry> FileSystem::GetAttr(rpc::Channel& host, NodeId node) {
     // Who has asked the host himself is told what it said.
     if (!known) drops_.AwaitDone(node);
   }
-  return MakeTrueEntry(node, view->attr, view->attr_fresh_at);
+  Entry entry = MakeTrueEntry(node, view->attr, view->attr_fresh_at);
+  // Until the kernel has it in (growth.h).
+  if (entry.attr.size > tree_.told(node).at_least) drops_.AwaitDone(node);
+  return entry;
 }
 
 // --- directories ---

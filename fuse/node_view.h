@@ -25,8 +25,10 @@ enum class PageEffect { kNone, kInvalidate };
 // What the kernel was told of a file.
 struct Told {
   static constexpr uint64_t kNothing = UINT64_MAX;
-  // How long it takes the file to be, at most (fuse/early_end.h).
-  uint64_t bytes = kNothing;
+  // How long it takes the file to be, at most (fuse/early_end.h), and at least
+  // (fuse/growth.h).
+  uint64_t at_most = kNothing;
+  uint64_t at_least = kNothing;
   // Stands for the version of all that it was told last, attributes or content
   // (MarkOf); 0: of more than one.
   uint64_t version = 0;

@@ -41,24 +41,15 @@ bool PageDrops::AwaitDone(NodeId node, absl::Duration limit) const {
   return mu_.AwaitWithTimeout(absl::Condition(&done), limit);
 }
 
-bool PageDrops::MayTellLonger(NodeId node, uint64_t bytes) {
+bool PageDrops::MayTellLonger(NodeId node, uint64_t bytes) const {
   absl::MutexLock lock(&mu_);
   const auto state = states_.find(node);
-  if (state == states_.end() || !state->second.IsPending()) return true;
   const auto chunks = chunks_.find(node);
-  if (bytes > 0 && chunks != chunks_.end() &&
-      absl::c_any_of(chunks->second, [&](const Chunk& c) {
-        return c.index == (bytes - 1) / kChunkBytes || c.index == kAll;
-      })) {
-    return false;
-  }
-  state->second.told_longer = true;
-  return true;
-}
-
-bool PageDrops::TakeToldLonger(NodeId node) {
-  absl::MutexLock lock(&mu_);
-  return std::exchange(states_.find(node)->second.told_longer, false);
+  return state == states_.end() || !state->second.IsPending() || bytes == 0 ||
+         chunks == chunks_.end() ||
+         absl::c_none_of(chunks->second, [&](const Chunk& c) {
+           return c.index == (bytes - 1) / kChunkBytes || c.index == kAll;
+         });
 }
 
 void PageDrops::MayHave(NodeId node, uint64_t offset, uint64_t bytes) {
@@ -162,7 +153,7 @@ void PageDrops::Carry(NodeId node, uint64_t bytes, Drop drop, Then then) {
   Run run;
   Begin(node, run);
   DropInOrder(run, bytes, drop);
-  then(TakeToldLonger(node));
+  then();
   Finish(node, run);
 }
 

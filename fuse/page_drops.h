@@ -81,9 +81,9 @@ class PageDrops {
   bool AwaitDone(NodeId node, absl::Duration limit = kPatience) const
       ABSL_LOCKS_EXCLUDED(mu_);
   // May an answer tell that the file is longer than so many bytes? Called
-  // before it counts as told. If so while a drop is wanted, the kernel may not
-  // take it in, and the drop's `then` hears of that.
-  bool MayTellLonger(NodeId node, uint64_t bytes) ABSL_LOCKS_EXCLUDED(mu_);
+  // before it counts as told.
+  bool MayTellLonger(NodeId node, uint64_t bytes) const
+      ABSL_LOCKS_EXCLUDED(mu_);
 
   // A READ, a WRITE or a push of these bytes begins.
   void MayHave(NodeId node, uint64_t offset, uint64_t bytes)
@@ -93,11 +93,11 @@ class PageDrops {
 
   // Drops what the kernel has of a file that is no longer than that, by calls
   // of `drop` with an offset and a length, 0: to the end; and then calls
-  // `then`.
+  // `then`, as the last part of it.
   using Drop = absl::FunctionRef<void(uint64_t offset, uint64_t bytes)>;
-  using Then = absl::FunctionRef<void(bool told_longer)>;
+  using Then = absl::FunctionRef<void()>;
   void Carry(
-      NodeId node, uint64_t bytes, Drop drop, Then then = [](bool) {})
+      NodeId node, uint64_t bytes, Drop drop, Then then = [] {})
       ABSL_LOCKS_EXCLUDED(mu_);
   void CarryFrom(NodeId node, uint64_t page, Drop drop)
       ABSL_LOCKS_EXCLUDED(mu_);
@@ -143,7 +143,6 @@ class PageDrops {
     std::vector<const Run*> runs;
     std::vector<Run> partial;  // of CarryFrom, later than `done`
     int answers = 0;
-    bool told_longer = false;
 
     bool IsPending() const { return done < wanted; }
     bool IsOver() const { return !IsPending() && runs.empty() && answers == 0; }
@@ -154,7 +153,6 @@ class PageDrops {
   void AwaitAnswered(NodeId node) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   void Begin(NodeId node, Run& run) ABSL_LOCKS_EXCLUDED(mu_);
   void Reach(Run& run, uint64_t page) ABSL_LOCKS_EXCLUDED(mu_);
-  bool TakeToldLonger(NodeId node) ABSL_LOCKS_EXCLUDED(mu_);
   void Finish(NodeId node, const Run& run) ABSL_LOCKS_EXCLUDED(mu_);
   void FinishFrom(NodeId node, const Run& run) ABSL_LOCKS_EXCLUDED(mu_);
 

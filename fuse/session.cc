@@ -302,21 +302,24 @@ void Session::InvalidatePages(NodeId node, uint64_t from_page) {
   const auto view = fs.tree().Look(node);
   // A listing has no order, and is dropped at once.
   uint64_t bytes = 0;
-  bool longer = false;
   if (view && view->attr.IsRegular()) {
-    const uint64_t told = fs.tree().told(node).bytes;
+    const uint64_t told = fs.tree().told(node).at_most;
     bytes = view->attr.size;
-    longer = told < bytes;
     if (told != Told::kNothing) bytes = std::max(bytes, told);
   }
-  fs.drops().Carry(node, bytes, drop, [&](bool told_longer) {
-    if (!longer && !told_longer) return;
-    fs.tree_.NoteGrown(node, bytes);
+  fs.drops().Carry(node, bytes, drop, [&] {
+    // What is known by now is what this drop does for.
+    const auto now = fs.tree().Look(node);
+    if (!now || !now->attr.IsRegular()) return;
+    const uint64_t size = now->attr.size;
+    if (fs.tree().told(node).at_least >= size) return;
+    fs.tree_.NoteMayBeLonger(node, size);
     fs.drops().AwaitAnswers(node);
     drop(0, 0);
-    MakeLonger(fuse_session_fd(impl_->session()), node, bytes);
-    fs.tree_.NoteGrown(node, bytes);  // it may have become shorter meanwhile
-    drop(0, 0);                       // what was read meanwhile (growth.h)
+    MakeLonger(fuse_session_fd(impl_->session()), node, size);
+    fs.tree_.NoteMayBeLonger(node, size);  // shorter meanwhile, perhaps
+    fs.tree_.NoteLonger(node, size);
+    drop(0, 0);  // what was read meanwhile (growth.h)
   });
 }
 

@@ -401,7 +401,7 @@ bool Tree::EndChange(NodeId node, Stamp begun, const Change* change,
     n->attr = change->after;
     n->attr_at = at;
     // A write makes the kernel's file longer without a word of ours.
-    if (n->told.bytes < n->attr.size) n->told.bytes = n->attr.size;
+    if (n->told.at_most < n->attr.size) n->told.at_most = n->attr.size;
     n->told.version = MarkOf(n->attr.version());
   }
   n->attr_uncertain = overlapped || change == nullptr;

@@ -134,11 +134,15 @@ class Tree {
   // be found out when somebody asks.
   void Displace(NodeId node);
   void NoteRacyRead(NodeId node, Instant at);
+  // False: it was told other things since then.
+  bool NoteTold(NodeId node, uint64_t bytes, uint64_t version,
+                const Told& since);
   void NoteTold(NodeId node, uint64_t bytes, uint64_t version);
-  // It takes the file to be so short, if it was told nothing since then.
-  void NoteShorter(NodeId node, uint64_t bytes, const Told& since);
+  // Bounds of what it may take in, and has.
+  void NoteMayBeShorter(NodeId node, uint64_t bytes);
+  void NoteMayBeLonger(NodeId node, uint64_t bytes);
+  void NoteLonger(NodeId node, uint64_t bytes);
   void NoteDropped(NodeId node, Instant at, bool pages);
-  void NoteGrown(NodeId node, uint64_t bytes);  // at least so long
   Told told(NodeId node) const;
   // The kernel is given content of this version, perhaps all of it.
   void NoteRead(NodeId node, const Version& version, bool whole);

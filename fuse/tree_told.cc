@@ -14,21 +14,28 @@ uint64_t MarkOf(const Version& v) {
 }
 
 void Tree::NoteTold(NodeId node, uint64_t bytes, uint64_t version) {
-  absl::MutexLock lock(&mu_);
-  Node* n = Get(node);
-  if (n == nullptr) return;
-  n->told.bytes = bytes;
-  n->told.version = version;
+  while (!NoteTold(node, bytes, version, told(node))) {
+  }
 }
 
-void Tree::NoteShorter(NodeId node, uint64_t bytes, const Told& since) {
+bool Tree::NoteTold(NodeId node, uint64_t bytes, uint64_t version,
+                    const Told& since) {
   absl::MutexLock lock(&mu_);
   Node* n = Get(node);
-  if (n == nullptr || n->told.bytes != since.bytes ||
-      n->told.version != since.version) {
-    return;
+  if (n == nullptr) return true;
+  if (n->told.at_most != since.at_most || n->told.version != since.version) {
+    return false;
   }
-  n->told.bytes = bytes;
+  n->told.at_most = bytes;
+  n->told.at_least = std::min(n->told.at_least, bytes);
+  n->told.version = version;
+  return true;
+}
+
+void Tree::NoteMayBeShorter(NodeId node, uint64_t bytes) {
+  absl::MutexLock lock(&mu_);
+  Node* n = Get(node);
+  if (n != nullptr) n->told.at_least = std::min(n->told.at_least, bytes);
 }
 
 void Tree::NoteDropped(NodeId node, Instant at, bool pages) {
@@ -39,12 +46,21 @@ void Tree::NoteDropped(NodeId node, Instant at, bool pages) {
   if (pages) n->told.pages_dropped_at = at;
 }
 
-void Tree::NoteGrown(NodeId node, uint64_t bytes) {
+void Tree::NoteMayBeLonger(NodeId node, uint64_t bytes) {
   absl::MutexLock lock(&mu_);
   Node* n = Get(node);
-  if (n == nullptr || n->told.bytes >= bytes) return;
-  n->told.bytes = bytes;
+  if (n == nullptr || n->told.at_most >= bytes) return;
+  n->told.at_most = bytes;
   n->told.version = 0;
+}
+
+void Tree::NoteLonger(NodeId node, uint64_t bytes) {
+  absl::MutexLock lock(&mu_);
+  Node* n = Get(node);
+  if (n == nullptr) return;
+  // What it was told since, it was told of the file as it is known to be now.
+  bytes = std::min(bytes, n->attr.size);
+  n->told.at_least = std::max(n->told.at_least, bytes);
 }
 
 Told Tree::told(NodeId node) const {

@@ -127,39 +127,15 @@ TEST_F(PageDropsTest, LongerIsNotToldWhileThePageAtTheEndMayBeOld) {
   drops_.Want(kFile);
   EXPECT_FALSE(drops_.MayTellLonger(kFile, 2 * kChunk));
   EXPECT_FALSE(drops_.MayTellLonger(kFile, kChunk + 1));
+  EXPECT_TRUE(drops_.MayTellLonger(kFile, kChunk)) << "it was not read";
+  EXPECT_TRUE(drops_.MayTellLonger(kFile, 0)) << "there is no such page";
   drops_.MayHave(kFile, 0, UINT64_MAX / 2);
   EXPECT_FALSE(drops_.MayTellLonger(kFile, kChunk));
   bool after = false;
   drops_.Carry(
-      kFile, kChunk, [](uint64_t, uint64_t) {},
-      [&](bool told_longer) {
-        EXPECT_FALSE(told_longer);
-        after = true;
-      });
+      kFile, kChunk, [](uint64_t, uint64_t) {}, [&] { after = true; });
   EXPECT_TRUE(after);
   EXPECT_TRUE(drops_.MayTellLonger(kFile, kChunk));
-}
-
-// The answer may be older than the drop, for the kernel.
-TEST_F(PageDropsTest, ThatLongerWasToldBeforeADropIsKnownAfterIt) {
-  drops_.MayHave(kFile, kChunk, kChunk);
-  std::vector<bool> told;
-  const auto carry = [&] {
-    drops_.Carry(
-        kFile, kChunk, [](uint64_t, uint64_t) {},
-        [&](bool told_longer) { told.push_back(told_longer); });
-  };
-  EXPECT_TRUE(drops_.MayTellLonger(kFile, 0));
-  carry();
-  drops_.Want(kFile);
-  EXPECT_TRUE(drops_.MayTellLonger(kFile, kChunk)) << "it was not read";
-  carry();
-  drops_.Want(kFile);
-  EXPECT_TRUE(drops_.MayTellLonger(kFile, 0)) << "there is no such page";
-  carry();
-  drops_.Want(kFile);
-  carry();
-  EXPECT_THAT(told, ElementsAre(false, true, true, false));
 }
 
 TEST_F(PageDropsTest, WhatComesAfterADropIsPartOfIt) {
@@ -169,8 +145,7 @@ TEST_F(PageDropsTest, WhatComesAfterADropIsPartOfIt) {
   bool dropped = false, then = false;
   drops_.Carry(
       kFile, kPage, [&](uint64_t, uint64_t) { dropped = true; },
-      [&](bool told_longer) {
-        EXPECT_FALSE(told_longer);
+      [&] {
         EXPECT_TRUE(dropped);
         EXPECT_TRUE(drops_.Pending(kFile));
         EXPECT_FALSE(drops_.AwaitDone(kFile, absl::ZeroDuration()));
@@ -392,7 +367,7 @@ TEST_F(PageDropsTest, ADropUnderWayCanWaitForAnswersThatBeganMeanwhile) {
           drops_.EndAnswer(kFile);
         });
       },
-      [&](bool) {
+      [&] {
         drops_.AwaitAnswers(kFile);
         EXPECT_TRUE(ended);
         EXPECT_FALSE(drops_.Idle(kFile));

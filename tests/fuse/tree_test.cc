@@ -340,6 +340,42 @@ TEST_F(TreeTest, ADoubtOutlivesItsNode) {
   EXPECT_TRUE(tree_.Look(kRootNode)->doubted);
 }
 
+// --- what the kernel was told ---
+
+TEST_F(TreeTest, WhatIsToldIsOneStepWithTheLookAtWhatWasTold) {
+  const NodeId file = Bind(kRootNode, "f", FileAttr(2));
+  const Told nothing = tree_.told(file);
+  EXPECT_EQ(nothing.at_most, Told::kNothing);
+  EXPECT_TRUE(tree_.NoteTold(file, 10, 1, nothing));
+  const Told first = tree_.told(file);
+  tree_.NoteMayBeLonger(file, 20);
+  EXPECT_FALSE(tree_.NoteTold(file, 10, 2, first)) << "made longer since";
+  EXPECT_EQ(tree_.told(file).at_most, 20u);
+  EXPECT_EQ(tree_.told(file).version, 0u);
+  tree_.NoteMayBeLonger(file, 15);
+  EXPECT_TRUE(tree_.NoteTold(file, 20, 2, tree_.told(file)));
+  EXPECT_FALSE(tree_.NoteTold(file, 20, 3, first)) << "another version";
+}
+
+TEST_F(TreeTest, ThatAFileIsLongerIsTakenInOnceThatIsNoted) {
+  Attr attr = FileAttr(2);
+  attr.size = 20;
+  const NodeId file = Bind(kRootNode, "f", attr);
+  tree_.NoteTold(file, 10, 1);
+  EXPECT_EQ(tree_.told(file).at_least, 10u) << "a new inode takes all in";
+  tree_.NoteTold(file, 20, 2);
+  EXPECT_EQ(tree_.told(file).at_least, 10u);
+  tree_.NoteLonger(file, 20);
+  EXPECT_EQ(tree_.told(file).at_least, 20u);
+  tree_.NoteMayBeShorter(file, 5);
+  EXPECT_EQ(tree_.told(file).at_least, 5u);
+  EXPECT_EQ(tree_.told(file).at_most, 20u);
+  tree_.NoteLonger(file, 30);
+  EXPECT_EQ(tree_.told(file).at_least, 20u) << "it is shorter again";
+  tree_.NoteTold(file, 5, 3);
+  EXPECT_EQ(tree_.told(file).at_least, 5u);
+}
+
 // --- what new attributes mean for the kernel's pages ---
 
 TEST_F(TreeTest, OnlyAChangeThatTheKernelCannotSeeIsTold) {
