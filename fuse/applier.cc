@@ -151,11 +151,14 @@ void Applier::Take(const Subject& s, const Decision& d, bool moves,
     edit.PutAttr(e.entry);
     if (!e.target.empty()) edit.PutTarget(e.entry, e.target);
     // A listing that is under way may tell of it as it was.
-    if (fs_.tree_.ApplyEvent(e.entry, now) == 0) fs_.tree_.Touch(s.dir_node);
+    const bool stale = d.drop_entry == Drop::kAttrAndPages;
+    if (fs_.tree_.ApplyEvent(e.entry, now, stale) == 0) {
+      fs_.tree_.Touch(s.dir_node);
+    }
   }
   if (d.take_dir) {
     edit.PutAttr(e.dir_attr);
-    fs_.tree_.ApplyEvent(e.dir_attr, now);
+    fs_.tree_.ApplyEvent(e.dir_attr, now, /*stale=*/false);
   }
   if (d.drop_blocks) {
     // Whoever keeps such blocks looks for the touch afterwards.
@@ -212,7 +215,7 @@ void Applier::Revoke(const Event& event, cache::Edit& edit) {
   });
 }
 
-// Before anybody sees the new attributes; the kernel is told afterwards.
+// Before anybody sees the new content; the kernel is told afterwards.
 void Applier::WantDrop(const Subject& s, const Decision& d) const {
   if (d.drop_entry == Drop::kAttrAndPages) fs_.drops_.Want(s.entry_node);
 }

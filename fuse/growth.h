@@ -5,9 +5,10 @@
 // and otherwise left alone (fuse_change_attributes in fs/fuse/inode.c): a
 // program that maps the file by that size gets SIGBUS for what is new. So
 // whoever drops the pages of a file that has grown does this next, unless it
-// was done for that size (Told::at_least). Of one of which the kernel had the
-// last page, no answer tells the size before (PageDrops::MayTellLonger); of
-// another a lookup does, and who asks for its attributes waits for this.
+// was done for that size (Told::at_least). No answer tells it before. If one
+// did, and the kernel took that in, the program that asked would cut the pages
+// down to that size whenever it runs next (early_end.h), even if the file is
+// longer still by then.
 //
 // By a FUSE_NOTIFY_STORE of one byte at the new end, which makes the file
 // longer before it copies anything (fuse_notify_store in fs/fuse/dev.c; read in

@@ -35,9 +35,15 @@ Entry InjectedNames::Bind(NodeId dir, std::string_view name, const Attr& object,
   return entry;
 }
 
-void InjectedNames::Hold(NodeId node) { fs_.tree_.BeginChange(node); }
+void InjectedNames::Hold(NodeId node) {
+  fs_.tree_.BeginChange(node);
+  fs_.drops_.BeginCall(node);
+}
 
-void InjectedNames::Release(NodeId node) { fs_.tree_.CancelChange(node); }
+void InjectedNames::Release(NodeId node) {
+  fs_.drops_.EndCall(node);
+  fs_.tree_.CancelChange(node);
+}
 
 bool InjectedNames::Lives(const Attr& object) {
   const auto view = fs_.tree_.Look(fs_.tree_.Find(object.id));

@@ -10,8 +10,9 @@
 // (fuse_do_setattr, create_new_entry: no attribute version is compared). Newer
 // attributes that are told between such a reply and the end of the call would
 // be replaced by older ones, and a reader who asks just then would go by a size
-// of the past. So a node is held from the reply to the end of the call: the
-// applier waits for that as for a change of our own.
+// of the past. So a node is held from before the reply to the end of the call:
+// the applier waits for that as for a change of our own, and whoever makes the
+// kernel's file longer (growth.h) waits as well, or has said so before.
 //
 // Thread-safe. Takes FileSystem::apply_mu_, under which tree and cache agree.
 

@@ -36,9 +36,7 @@ FileSystem::~FileSystem() = default;
 
 // The kernel makes a file longer before it drops the pages of what it was, and
 // the last of these is filled with zeros. So it hears of a file's growth only
-// after it has dropped them; unless it cannot have that page. (A file that is
-// written beside another and then takes its name must not be seen there as it
-// was before that.)
+// after it has dropped them.
 //
 // Nor does it hear of a file that has become shorter, before nothing has
 // happened to it for a while (early_end.h).
@@ -47,7 +45,7 @@ Entry FileSystem::MakeEntry(NodeId node, const Attr& attr, Instant fresh_at) {
   if (!attr.IsRegular()) return entry;
   const auto must_withhold = [&](const Told& before) {
     if (before.at_most < attr.size) {
-      return !drops_.MayTellLonger(node, before.at_most);
+      return drops_.Pending(node);
     }
     // Without leases the kernel drops by itself what is old.
     if (before.at_most == attr.size || before.at_most == Told::kNothing ||
@@ -199,18 +197,20 @@ absl::StatusOr<Entry> FileSystem::GetAttr(rpc::Channel& host, NodeId node) {
   const bool known = view.ok() && Fresh(view->attr_fresh_at);
   if (!known) view = FreshAttr(host, node);
   if (!view.ok()) return view.status();
-  if (view->attr.size > tree_.told(node).at_most) {
+  const Told told = tree_.told(node);
+  if (view->attr.size > told.at_least) {
     {
       // By an event whose invalidation may not be queued yet.
       absl::MutexLock until_it_is(&apply_mu_);
     }
-    // Who has asked the host himself is told what it said.
-    if (!known) drops_.AwaitDone(node);
+    // As it was before it grew, a file is shown to those only who may have read
+    // it so, and have not asked the host themselves: one that is written beside
+    // another, and then takes its name, must not be seen there as it was.
+    const bool as_it_was = known && view->attr.size > told.at_most &&
+                           drops_.MayHaveEnd(node, told.at_most);
+    if (!as_it_was) drops_.AwaitDone(node);
   }
-  Entry entry = MakeTrueEntry(node, view->attr, view->attr_fresh_at);
-  // Until the kernel has it in (growth.h).
-  if (entry.attr.size > tree_.told(node).at_least) drops_.AwaitDone(node);
-  return entry;
+  return MakeTrueEntry(node, view->attr, view->attr_fresh_at);
 }
 
 // --- directories ---

@@ -41,17 +41,6 @@ bool PageDrops::AwaitDone(NodeId node, absl::Duration limit) const {
   return mu_.AwaitWithTimeout(absl::Condition(&done), limit);
 }
 
-bool PageDrops::MayTellLonger(NodeId node, uint64_t bytes) const {
-  absl::MutexLock lock(&mu_);
-  const auto state = states_.find(node);
-  const auto chunks = chunks_.find(node);
-  return state == states_.end() || !state->second.IsPending() || bytes == 0 ||
-         chunks == chunks_.end() ||
-         absl::c_none_of(chunks->second, [&](const Chunk& c) {
-           return c.index == (bytes - 1) / kChunkBytes || c.index == kAll;
-         });
-}
-
 void PageDrops::MayHave(NodeId node, uint64_t offset, uint64_t bytes) {
   if (bytes == 0) return;
   const uint64_t last = (offset + bytes - 1) / kChunkBytes;
@@ -69,22 +58,27 @@ void PageDrops::MayHave(NodeId node, uint64_t offset, uint64_t bytes) {
   if (IsAll(chunks)) chunks.back().number = last_;
 }
 
+bool PageDrops::MayHaveEnd(NodeId node, uint64_t bytes) const {
+  absl::MutexLock lock(&mu_);
+  const auto chunks = chunks_.find(node);
+  return bytes > 0 && chunks != chunks_.end() &&
+         absl::c_any_of(chunks->second, [&](const Chunk& c) {
+           return c.index == (bytes - 1) / kChunkBytes || c.index == kAll;
+         });
+}
+
 void PageDrops::Forget(NodeId node) {
   absl::MutexLock lock(&mu_);
   chunks_.erase(node);
 }
 
-void PageDrops::AwaitAnswered(NodeId node) const {
+void PageDrops::Begin(NodeId node, Run& run) {
+  absl::MutexLock lock(&mu_);
   const auto answered = [&]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
     const auto it = states_.find(node);
     return it == states_.end() || it->second.answers == 0;
   };
   mu_.Await(absl::Condition(&answered));
-}
-
-void PageDrops::Begin(NodeId node, Run& run) {
-  absl::MutexLock lock(&mu_);
-  AwaitAnswered(node);
   run.wanted = last_;
   run.page = UINT64_MAX;
   if (const auto it = chunks_.find(node); it != chunks_.end()) {
@@ -108,7 +102,24 @@ bool PageDrops::BeginBelieved(NodeId node) {
 
 void PageDrops::AwaitAnswers(NodeId node) const {
   absl::MutexLock lock(&mu_);
-  AwaitAnswered(node);
+  const auto taken_in = [&]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+    const auto it = states_.find(node);
+    return it == states_.end() ||
+           (it->second.answers == 0 && it->second.calls == 0);
+  };
+  mu_.Await(absl::Condition(&taken_in));
+}
+
+void PageDrops::BeginCall(NodeId node) {
+  absl::MutexLock lock(&mu_);
+  ++states_[node].calls;
+}
+
+void PageDrops::EndCall(NodeId node) {
+  absl::MutexLock lock(&mu_);
+  const auto it = states_.find(node);
+  --it->second.calls;
+  if (it->second.IsOver()) states_.erase(it);
 }
 
 void PageDrops::EndAnswer(NodeId node) {

@@ -4,9 +4,8 @@
 // notifier's thread (notifier.h) a moment after its new attributes are known.
 // In between the kernel has some pages that are old. Two things must not meet
 // them:
-//  - that the file is longer: the last page of what it was ends in zeros. It is
-//    told of a file of which the kernel may have that page once that is dropped
-//    (MayTellLonger), and then for sure (growth.h);
+//  - that the file is longer: the last page of what it was ends in zeros. The
+//    kernel hears of it once that is dropped, and then for sure (growth.h);
 //  - newer content before them. A program that reads on from it would go back
 //    in time.
 // So pages are dropped from the last to the first, and the answer to a READ
@@ -80,14 +79,12 @@ class PageDrops {
   // Until what is wanted by now is done. False: the limit is over.
   bool AwaitDone(NodeId node, absl::Duration limit = kPatience) const
       ABSL_LOCKS_EXCLUDED(mu_);
-  // May an answer tell that the file is longer than so many bytes? Called
-  // before it counts as told.
-  bool MayTellLonger(NodeId node, uint64_t bytes) const
-      ABSL_LOCKS_EXCLUDED(mu_);
 
   // A READ, a WRITE or a push of these bytes begins.
   void MayHave(NodeId node, uint64_t offset, uint64_t bytes)
       ABSL_LOCKS_EXCLUDED(mu_);
+  // The kernel may have the last page of so many bytes.
+  bool MayHaveEnd(NodeId node, uint64_t bytes) const ABSL_LOCKS_EXCLUDED(mu_);
   // The kernel has nothing of the node any more.
   void Forget(NodeId node) ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -111,6 +108,10 @@ class PageDrops {
   // told to drop something meanwhile (early_end.h). False if a drop is wanted
   // or under way.
   bool BeginBelieved(NodeId node) ABSL_LOCKS_EXCLUDED(mu_);
+  // A call of the injector, whose answer the kernel takes in by its end
+  // (injected_names.h). AwaitAnswers waits for that too.
+  void BeginCall(NodeId node) ABSL_LOCKS_EXCLUDED(mu_);
+  void EndCall(NodeId node) ABSL_LOCKS_EXCLUDED(mu_);
 
   // Before a READ is answered whose last page is this one. False: the limit is
   // over.
@@ -143,14 +144,16 @@ class PageDrops {
     std::vector<const Run*> runs;
     std::vector<Run> partial;  // of CarryFrom, later than `done`
     int answers = 0;
+    int calls = 0;
 
     bool IsPending() const { return done < wanted; }
-    bool IsOver() const { return !IsPending() && runs.empty() && answers == 0; }
+    bool IsOver() const {
+      return !IsPending() && runs.empty() && answers == 0 && calls == 0;
+    }
   };
 
   void DropInOrder(Run& run, uint64_t bytes, Drop drop)
       ABSL_LOCKS_EXCLUDED(mu_);
-  void AwaitAnswered(NodeId node) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   void Begin(NodeId node, Run& run) ABSL_LOCKS_EXCLUDED(mu_);
   void Reach(Run& run, uint64_t page) ABSL_LOCKS_EXCLUDED(mu_);
   void Finish(NodeId node, const Run& run) ABSL_LOCKS_EXCLUDED(mu_);

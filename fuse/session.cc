@@ -313,8 +313,11 @@ void Session::InvalidatePages(NodeId node, uint64_t from_page) {
     if (!now || !now->attr.IsRegular()) return;
     const uint64_t size = now->attr.size;
     if (fs.tree().told(node).at_least >= size) return;
-    fs.tree_.NoteMayBeLonger(node, size);
-    fs.drops().AwaitAnswers(node);
+    do {
+      fs.tree_.NoteMayBeLonger(node, size);
+      fs.drops().AwaitAnswers(node);
+      // A call of the injector that it has waited for may have told otherwise.
+    } while (fs.tree().told(node).at_most < size);
     drop(0, 0);
     MakeLonger(fuse_session_fd(impl_->session()), node, size);
     fs.tree_.NoteMayBeLonger(node, size);  // shorter meanwhile, perhaps

@@ -62,17 +62,20 @@ void ReplyObject(fuse_req_t req, const Asked& asked, const Attr& object,
   InjectedNames names(fs);
   const bool loses_link =
       planned.before.id == object.id && planned.after.id != object.id;
-  const Entry entry = names.Bind(planned.dir, planned.name, object, loses_link);
+  Entry entry = names.Bind(planned.dir, planned.name, object, loses_link);
   if (!SameType(entry, object)) {
     fs.Forget(entry.node, 1);
     return (void)fuse_reply_err(req, EIO);
   }
-  fuse_entry_param e = ToEntryParam(entry);
   if (!looked_up) {
-    e.attr_timeout = 0;
+    entry.valid_for = absl::ZeroDuration();
     names.Hold(entry.node);
     plan.NoteHeld(entry.node);
+    if (const auto now = names.AttrOf(entry.node)) {
+      entry.attr.size = now->attr.size;
+    }
   }
+  const fuse_entry_param e = ToEntryParam(entry);
   if (fuse_reply_entry(req, &e) == -ENOENT) fs.Forget(entry.node, 1);
 }
 

@@ -404,6 +404,7 @@ bool Tree::EndChange(NodeId node, Stamp begun, const Change* change,
     if (n->told.at_most < n->attr.size) n->told.at_most = n->attr.size;
     n->told.version = MarkOf(n->attr.version());
   }
+  if (change != nullptr && !expected && n->attr.IsRegular()) stale_(n->id);
   n->attr_uncertain = overlapped || change == nullptr;
   n->told_by_event = n->kernel_has_content = false;
   n->names_by_reply = n->changed_by_us = true;

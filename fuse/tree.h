@@ -171,9 +171,9 @@ class Tree {
   // Directories that were leased until now, all of them.
   std::vector<NodeId> VoidLeases();
   void Revoke(const FileId& dir);
-  // An event tells the attributes of an object; the answer is its node, 0 if it
-  // is not known.
-  NodeId ApplyEvent(const Attr& attr, Instant at);
+  // An event tells the attributes of an object, and whether the kernel's pages
+  // of it are stale; the answer is its node, 0 if it is not known.
+  NodeId ApplyEvent(const Attr& attr, Instant at, bool stale);
   // An event is about the node: what was asked about it before is late.
   void Touch(NodeId node);
   // The same, of the names in a directory.

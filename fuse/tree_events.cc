@@ -51,7 +51,7 @@ void Tree::Revoke(const FileId& dir) {
   Doubt(*n);
 }
 
-NodeId Tree::ApplyEvent(const Attr& attr, Instant at) {
+NodeId Tree::ApplyEvent(const Attr& attr, Instant at, bool stale) {
   absl::MutexLock lock(&mu_);
   Node* n = GetById(attr.id);
   if (n == nullptr) return 0;
@@ -61,6 +61,7 @@ NodeId Tree::ApplyEvent(const Attr& attr, Instant at) {
   n->changed = ++stamp_;
   n->attr_uncertain = false;
   n->told_by_event = true;
+  if (stale && attr.IsRegular()) stale_(n->id);
   return n->id;
 }
 

@@ -121,21 +121,25 @@ TEST_F(PageDropsTest, WhatIsTooMuchGoesInOneStep) {
   EXPECT_GT(Carry(kChunk).size(), 1u);
 }
 
-TEST_F(PageDropsTest, LongerIsNotToldWhileThePageAtTheEndMayBeOld) {
+TEST_F(PageDropsTest, TheEndMayBeThereOnceItWasReadUntilItIsDropped) {
   drops_.MayHave(kFile, kChunk, kChunk);
-  EXPECT_TRUE(drops_.MayTellLonger(kFile, 2 * kChunk)) << "nothing is wanted";
-  drops_.Want(kFile);
-  EXPECT_FALSE(drops_.MayTellLonger(kFile, 2 * kChunk));
-  EXPECT_FALSE(drops_.MayTellLonger(kFile, kChunk + 1));
-  EXPECT_TRUE(drops_.MayTellLonger(kFile, kChunk)) << "it was not read";
-  EXPECT_TRUE(drops_.MayTellLonger(kFile, 0)) << "there is no such page";
+  EXPECT_TRUE(drops_.MayHaveEnd(kFile, 2 * kChunk));
+  EXPECT_TRUE(drops_.MayHaveEnd(kFile, kChunk + 1));
+  EXPECT_FALSE(drops_.MayHaveEnd(kFile, kChunk)) << "it was not read";
+  EXPECT_FALSE(drops_.MayHaveEnd(kFile, 0)) << "there is no such page";
   drops_.MayHave(kFile, 0, UINT64_MAX / 2);
-  EXPECT_FALSE(drops_.MayTellLonger(kFile, kChunk));
+  EXPECT_TRUE(drops_.MayHaveEnd(kFile, kChunk));
+  drops_.Want(kFile);
   bool after = false;
   drops_.Carry(
-      kFile, kChunk, [](uint64_t, uint64_t) {}, [&] { after = true; });
+      kFile, kChunk, [](uint64_t, uint64_t) {},
+      [&] {
+        EXPECT_TRUE(drops_.Pending(kFile)) << "this is part of it";
+        EXPECT_TRUE(drops_.MayHaveEnd(kFile, kChunk));
+        after = true;
+      });
   EXPECT_TRUE(after);
-  EXPECT_TRUE(drops_.MayTellLonger(kFile, kChunk));
+  EXPECT_FALSE(drops_.MayHaveEnd(kFile, kChunk));
 }
 
 TEST_F(PageDropsTest, WhatComesAfterADropIsPartOfIt) {
@@ -350,6 +354,28 @@ TEST_F(PageDropsTest, ADropWaitsForAnEndThatIsBeingTold) {
   drop.join();
   drops_.Want(kFile);
   EXPECT_TRUE(drops_.Pending(kFile));
+}
+
+// It may wait for pages that READs have locked, and these for the drop.
+TEST_F(PageDropsTest, ADropDoesNotWaitForACallButWhoMakesAFileLongerDoes) {
+  drops_.Want(kFile);
+  drops_.BeginCall(kFile);
+  bool dropped = false;
+  std::atomic<bool> ended = false;
+  std::thread call;
+  drops_.Carry(
+      kFile, kPage, [&](uint64_t, uint64_t) { dropped = true; },
+      [&] {
+        call = std::thread([&] {
+          ended = true;
+          drops_.EndCall(kFile);
+        });
+        drops_.AwaitAnswers(kFile);
+        EXPECT_TRUE(ended);
+      });
+  EXPECT_TRUE(dropped);
+  call.join();
+  EXPECT_TRUE(drops_.Idle(kFile));
 }
 
 // Its page may come after those beyond it have been dropped (growth.h).
