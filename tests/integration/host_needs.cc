@@ -1,8 +1,10 @@
 #include "tests/integration/host_needs.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -120,6 +122,18 @@ bool HasNothingElse(const std::string& mnt, const std::string& host) {
   return true;
 }
 
+bool HasOwnEvents(const std::string& mnt, const std::string& host) {
+  const ProbeFile file(mnt + "/.probe");
+  const UniqueFd watcher(inotify_init1(IN_CLOEXEC));
+  inotify_add_watch(watcher.get(), file.path(), IN_ATTRIB | IN_MODIFY);
+  chmod((host + "/.probe").c_str(), 0700);
+  pollfd ready = {watcher.get(), POLLIN, 0};
+  inotify_event event = {};
+  return poll(&ready, 1, /*ms=*/5'000) == 1 &&
+         read(watcher.get(), &event, sizeof(event)) == sizeof(event) &&
+         event.mask == IN_ATTRIB;
+}
+
 }  // namespace
 
 std::string Unmet(Need need, const std::string& mnt, const std::string& host) {
@@ -150,6 +164,8 @@ std::string Unmet(Need need, const std::string& mnt, const std::string& host) {
     case Need::kNothingElse:
       return HasNothingElse(mnt, host) ? ""
                                        : "directory without files of its own";
+    case Need::kOwnEvents:
+      return HasOwnEvents(mnt, host) ? "" : "events of attributes alone";
   }
   return "";
 }

@@ -23,6 +23,7 @@ enum class Need {
   kFifos,
   kReplacedFiles,  // are read on by who has read of them just before
   kNothingElse,    // the host's directory has only what is seen in the mount
+  kOwnEvents,      // that attributes change is told as that
 };
 
 // "" if it is met; otherwise what there is not. `mnt` shows `host`.

@@ -1,5 +1,7 @@
 #include "tests/integration/scenarios.h"
 
+#include <map>
+
 namespace warmfs::testing {
 namespace {
 
@@ -253,6 +255,53 @@ const std::vector<Scenario>& Scenarios() {
     return list;
   }();
   return *all;
+}
+
+std::string NotOnWindows(const std::string& scenario) {
+  constexpr char kAttributes[] = "Windows tells attributes like content";
+  constexpr char kCloses[] = "Windows does not tell closes: they are guessed";
+  constexpr char kMoves[] =
+      "Windows tells moves into and out of the export as made and removed";
+  constexpr char kRenamed[] =
+      "Wine tells what is beneath a renamed directory by its old path";
+  static const std::map<std::string, std::string> all = {
+      {"create_empty", kAttributes},
+      {"chmod", kAttributes},
+      {"chmod_same", kAttributes},
+      {"chown", kAttributes},
+      {"touch_existing", kAttributes},
+      {"touch_mtime_only", kAttributes},
+      {"xattr", kAttributes},
+      {"copy_tree", kAttributes},
+      {"copy_tree_in", kAttributes},
+      {"tar_extract", kAttributes},
+      {"vim", kAttributes},
+      {"vim_copying", kAttributes},
+      {"sed_in_place", kAttributes},
+      {"compile", kAttributes},
+      {"many_appends", kCloses},
+      {"emacs", kCloses},
+      {"jetbrains", kCloses},
+      {"hard_link", kCloses},
+      {"hard_link_elsewhere", kCloses},
+      {"symlink", kCloses},
+      {"symlink_replaced", kCloses},
+      {"fifo", kCloses},
+      {"git_checkout", kCloses},
+      {"git_checkout_and_back", kCloses},
+      {"git_commit", kCloses},
+      {"moved_in", kMoves},
+      {"moved_in_over", kMoves},
+      {"moved_out", kMoves},
+      {"moved_out_and_in", kMoves},
+      {"directory_moved_in", kMoves},
+      {"directory_moved_out", kMoves},
+      {"rename_directory_deep", kRenamed},
+      {"rename_and_remove_at_once", kRenamed},
+      {"exchange_directories", kRenamed},
+  };
+  const auto found = all.find(scenario);
+  return found == all.end() ? "" : found->second;
 }
 
 }  // namespace warmfs::testing

@@ -23,6 +23,9 @@ struct Scenario {
 };
 
 const std::vector<Scenario>& Scenarios();
+// Not empty: why a mount of a Windows host, or one in Wine, raises other events
+// (docs/windows.md).
+std::string NotOnWindows(const std::string& scenario);
 
 }  // namespace warmfs::testing
 
