@@ -44,9 +44,7 @@ Entry FileSystem::MakeEntry(NodeId node, const Attr& attr, Instant fresh_at) {
   Entry entry{node, options_.ToVm(attr), Remaining(fresh_at)};
   if (!attr.IsRegular()) return entry;
   const auto must_withhold = [&](const Told& before) {
-    if (before.at_most < attr.size) {
-      return drops_.Pending(node);
-    }
+    if (before.at_most < attr.size) return drops_.Pending(node);
     // Without leases the kernel drops by itself what is old.
     if (before.at_most == attr.size || before.at_most == Told::kNothing ||
         !options_.leases) {

@@ -401,10 +401,12 @@ bool Tree::EndChange(NodeId node, Stamp begun, const Change* change,
     n->attr = change->after;
     n->attr_at = at;
     // A write makes the kernel's file longer without a word of ours.
-    if (n->told.at_most < n->attr.size) n->told.at_most = n->attr.size;
-    n->told.version = MarkOf(n->attr.version());
+    Told& told = n->told;
+    if (told.at_most < n->attr.size) told.at_most = n->attr.size;
+    if (expected) told.at_least = std::max(told.at_least, n->attr.size);
+    told.version = MarkOf(n->attr.version());
+    if (!expected && n->attr.IsRegular()) stale_(n->id);
   }
-  if (change != nullptr && !expected && n->attr.IsRegular()) stale_(n->id);
   n->attr_uncertain = overlapped || change == nullptr;
   n->told_by_event = n->kernel_has_content = false;
   n->names_by_reply = n->changed_by_us = true;

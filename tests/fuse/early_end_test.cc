@@ -200,6 +200,22 @@ TEST_F(EarlyEndTest, TheKernelBelievesTheAnswerToItsOwnChange) {
   EXPECT_EQ(fs_->tree().told(f).at_most, 10u);
 }
 
+TEST_F(EarlyEndTest, WhatAProgramHereHasWrittenTheKernelHasInByItself) {
+  const NodeId f = Told(20);
+  ASSERT_TRUE(fs_->Write(*channel_, f, 20, "more", /*append=*/false).ok());
+  EXPECT_EQ(fs_->tree().told(f).at_most, 24u);
+  EXPECT_EQ(fs_->tree().told(f).at_least, 24u);
+}
+
+TEST_F(EarlyEndTest, WhatTheHostHasWrittenMeanwhileItHasNot) {
+  const NodeId f = Told(20);
+  host_.Write("f", std::string(30, 'b'));
+  ASSERT_TRUE(fs_->Write(*channel_, f, 0, "more", /*append=*/false).ok());
+  EXPECT_EQ(fs_->tree().told(f).at_most, 30u);
+  EXPECT_EQ(fs_->tree().told(f).at_least, 20u);
+  EXPECT_THAT(TakePages(), Contains(f));
+}
+
 TEST_F(EarlyEndTest, AnEndIsNotBelievedIfAnythingWasDroppedSinceTheReadBegan) {
   const NodeId f = Told(20);
   const EarlyEnd early(*fs_, f, 0, kPage);
