@@ -58,6 +58,8 @@ absl::Status MakeWorkTree(const std::string& directory) {
   if (!FindProgram("git")) return absl::OkStatus();
   const std::vector<std::vector<std::string>> steps = {
       {"-c", "init.defaultBranch=main", "init", "--quiet", "--template="},
+      // As git itself sets it where modes are not the files' own (Windows).
+      {"config", "core.fileMode", "false"},
       {"-c", "core.autocrlf=false", "add", "--all"},
       {"-c", "user.name=warmfs-bench", "-c", "user.email=bench@localhost", "-c",
        "commit.gpgSign=false", "commit", "--quiet", "--no-verify",
