@@ -56,11 +56,12 @@ Entry FileSystem::MakeEntry(NodeId node, const Attr& attr, Instant fresh_at) {
         last != 0 && absl::Nanoseconds(clock_.Now() - last) < kQuiet;
     return recent || !drops_.Idle(node);
   };
+  const absl::Duration fresh = entry.valid_for;
   while (true) {
     const Told before = tree_.told(node);
     const bool withheld = must_withhold(before);
     entry.attr.size = withheld ? before.at_most : attr.size;
-    entry.valid_for = withheld ? absl::ZeroDuration() : Remaining(fresh_at);
+    entry.valid_for = withheld ? absl::ZeroDuration() : fresh;
     const uint64_t version = withheld ? 0 : MarkOf(attr.version());
     const bool told =
         entry.attr.size == before.at_most && version == before.version;

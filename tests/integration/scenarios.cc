@@ -270,7 +270,6 @@ std::string NotOnWindows(const std::string& scenario) {
       {"chmod_same", kAttributes},
       {"chown", kAttributes},
       {"touch_existing", kAttributes},
-      {"touch_mtime_only", kAttributes},
       {"xattr", kAttributes},
       {"copy_tree", kAttributes},
       {"copy_tree_in", kAttributes},
