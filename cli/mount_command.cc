@@ -24,7 +24,7 @@
 #include "fuse/detach.h"
 #include "fuse/mount.h"
 #include "rpc/endpoint.h"
-#include "rpc/heap.h"
+#include "rpc/process.h"
 #include "schema/unique_fd.h"
 
 namespace warmfs::cli {
@@ -106,7 +106,7 @@ int Serve(fuse::MountOptions options, const std::function<void()>& mounted,
   const sigset_t signals = StopSignals();
   sigprocmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
-  rpc::KeepFreedMemory();
+  rpc::TuneProcess();
   auto mount = fuse::Mount::Start(std::move(options));
   if (!mount.ok()) {
     failed(mount.status());

@@ -16,6 +16,7 @@
 
 #include "fuse/detach.h"
 #include "fuse/growth.h"
+#include "fuse/idle_workers.h"
 #include "fuse/session_internal.h"
 
 namespace warmfs::fuse {
@@ -246,21 +247,32 @@ class Session::Impl {
     Worker worker(context_.remote);
     current_worker = &worker;
     fuse_buf request = {};
-    while (!fuse_session_exited(context_.session)) {
-      const int n = fuse_session_receive_buf(context_.session, &request);
-      if (n == -EINTR) continue;
+    while (idle_.Await()) {
+      const int n = Receive(&request);
       if (n <= 0) break;
+      idle_.Taken();
       fuse_session_process_buf(context_.session, &request);
       if (context_.fs.forgotten_orphans() >= kOrphansAtOnce) {
         context_.fs.ReleaseOrphans(worker.host);
       }
     }
+    idle_.End();
     free(request.mem);
     current_worker = nullptr;
   }
 
+  // 0 or less: there are no more.
+  int Receive(fuse_buf* request) {
+    int n = -EINTR;
+    while (n == -EINTR && !fuse_session_exited(context_.session)) {
+      n = fuse_session_receive_buf(context_.session, request);
+    }
+    return n;
+  }
+
   const MountOptions options_;
   SessionContext context_;
+  IdleWorkers idle_;
   fuse_lowlevel_ops ops_ = {};
   bool mounted_ = false;
 };

@@ -16,7 +16,7 @@
 #include "hostd/posix/object_watcher.h"
 #include "hostd/posix/server.h"
 #include "hostd/service.h"
-#include "rpc/heap.h"
+#include "rpc/process.h"
 
 namespace warmfs::hostd {
 namespace {
@@ -77,7 +77,7 @@ int Main(int argc, char** argv) {
   }
   UniqueFd stop = BlockSignals();
   PrepareProcess();
-  rpc::KeepFreedMemory();
+  rpc::TuneProcess();
   Service service;
   OpenService(
       o,

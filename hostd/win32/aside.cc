@@ -79,6 +79,22 @@ int OpenPath(int fd, UniqueFd* out) {
   return 0;
 }
 
+// From who looks at the directory, and from git, which knows nothing of
+// Windows' attribute. That it cannot be hidden keeps it from nothing.
+void HideFolder(int folder) {
+  FILE_BASIC_INFO hidden{};
+  hidden.FileAttributes = FILE_ATTRIBUTE_HIDDEN | FILE_ATTRIBUTE_DIRECTORY;
+  SetFileInformationByHandle(ToHandle(folder), FileBasicInfo, &hidden,
+                             sizeof(hidden));
+  UniqueFd file;
+  OpenHow how;
+  how.access = FILE_WRITE_DATA;
+  how.disposition = 3;
+  if (OpenRelative(folder, L".gitignore", how, &file) != 0) return;
+  DWORD written;
+  WriteFile(ToHandle(file.get()), "*\n", 2, &written, nullptr);
+}
+
 }  // namespace
 
 void RegisterRoot(int root) {
@@ -92,15 +108,14 @@ void RegisterRoot(int root) {
 int OpenHostFolder(int root, UniqueFd* out) {
   OpenHow how;
   how.access = FILE_LIST_DIRECTORY | FILE_WRITE_ATTRIBUTES;
-  how.disposition = 3;
   how.options = FILE_DIRECTORY_FILE;
   how.any_case = true;
-  if (const int error = OpenRelative(root, kHostFolder, how, out)) return error;
-  FILE_BASIC_INFO hidden{};
-  hidden.FileAttributes = FILE_ATTRIBUTE_HIDDEN | FILE_ATTRIBUTE_DIRECTORY;
-  SetFileInformationByHandle(ToHandle(out->get()), FileBasicInfo, &hidden,
-                             sizeof(hidden));
-  return 0;
+  int error = OpenRelative(root, kHostFolder, how, out);
+  if (error != kENOENT) return error;
+  how.disposition = 3;
+  error = OpenRelative(root, kHostFolder, how, out);
+  if (error == 0) HideFolder(out->get());
+  return error;
 }
 
 int PutAside(int fd) {

@@ -228,6 +228,14 @@ class WindowsHost(WindowsServer):
             self.assertEqual(reader.read(), "old")
         self.assertEqual(path.read_text(), "new")
 
+    def test_the_hosts_git_does_not_see_what_hostd_keeps(self):
+        self.addCleanup(shutil.rmtree, self.host / ".git")
+        run("git", "init", "--quiet", self.host)
+        self.sync()
+        self.assertTrue((self.host / ".warmfs-host").is_dir())
+        seen = run("git", "-C", self.host, "status", "--porcelain", "--untracked-files=all")
+        self.assertNotIn(".warmfs-host", seen)
+
     def test_git_works(self):
         repository = self.mount / "repository"
 

@@ -1,6 +1,8 @@
-#include "rpc/heap.h"
+#include "rpc/process.h"
 
 #include <cstdlib>
+
+#include "absl/synchronization/mutex.h"
 
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -8,13 +10,14 @@
 
 namespace warmfs::rpc {
 
-void KeepFreedMemory() {
+void TuneProcess() {
 #ifdef __GLIBC__
   // A request and its reply, as strings and as messages.
   constexpr int kKeptBytes = 8 * 1024 * 1024;
   mallopt(M_MMAP_THRESHOLD, kKeptBytes);
   mallopt(M_TRIM_THRESHOLD, kKeptBytes);
 #endif
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
 }
 
 }  // namespace warmfs::rpc
