@@ -17,6 +17,11 @@ bool ChangesEntries(const EditOp& op) {
   return op.kind == Kind::kPutEntry || op.kind == Kind::kRemoveEntry;
 }
 
+bool ChangesListing(const EditOp& op) {
+  return ChangesEntries(op) || op.kind == Kind::kMarkIncomplete ||
+         op.kind == Kind::kForget;
+}
+
 // Builds the batch for one edit. The caller holds the directories' locks.
 class BatchBuilder {
  public:
@@ -143,6 +148,9 @@ void Cache::Impl::Commit(const std::vector<EditOp>& ops) {
       }
     } else {
       DistrustAll(*gen, edited);
+    }
+    for (const EditOp& op : ops) {
+      if (ChangesListing(op)) gen->directories.Changed(op.id);
     }
   }
   for (const EditOp& op : ops) {

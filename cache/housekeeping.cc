@@ -120,6 +120,7 @@ void Cache::Impl::Repair(Generation& gen) {
     batch.DeleteRange((*gen.db)[KeySpace::kDirent], NodeKey(id), KeyAfter(id))
         .PermitUncheckedError();
     if (!gen.db->Write(batch, WriteLog::kYes).ok()) return;
+    gen.directories.Changed(id);
     gen.distrust.RemoveIfUnchanged(id, ticket);
   }
 }

@@ -97,6 +97,7 @@ void Cache::Impl::Clear() {
       batch.DeleteRange((*gen->db)[space], "", end).PermitUncheckedError();
     }
     Write(*gen, batch, WriteLog::kYes);
+    gen->directories.AllChanged();
   }
   Evict(0);
 }

@@ -42,6 +42,16 @@ std::vector<Ordered> InKeyOrder(absl::Span<const DirEntry> entries) {
   return order;
 }
 
+RecentDirectories::Items ItemsOf(const std::vector<Ordered>& order) {
+  RecentDirectories::Items items;
+  items.reserve(order.size());
+  for (const Ordered& ordered : order) {
+    items.push_back(
+        {ordered.cookie, ordered.entry->name, ordered.entry->attr.id});
+  }
+  return items;
+}
+
 bool AllNamesFit(absl::Span<const DirEntry> entries) {
   return std::ranges::all_of(
       entries, [](const DirEntry& entry) { return IsEntryName(entry.name); });
@@ -160,10 +170,16 @@ void Cache::Impl::PutListing(const Attr& dir,
       complete ? writer.Replace(ordered) : writer.Add(ordered);
     }
     if (complete) writer.RemoveRest();
-    if (!writer.Finish(dir, all ? std::optional(listing) : std::nullopt)) {
+    const bool written =
+        writer.Finish(dir, all ? std::optional(listing) : std::nullopt);
+    const uint64_t version = gen->directories.Changed(dir.id);
+    if (!written) {
       DistrustAll(*gen, IdsOf(entries, dir.id, true));
     } else if (complete && !gen->distrust.empty()) {
       gen->distrust.Remove(IdsOf(entries, dir.id, false));
+    }
+    if (written && all && order.size() <= RecentDirectories::kMostOfOne) {
+      gen->directories.Remember(dir.id, version, ItemsOf(order));
     }
   }
   PutTargets(entries);
@@ -181,6 +197,7 @@ void Cache::Impl::BeginListing(const Attr& dir) {
   } else if (!gen->distrust.empty()) {
     gen->distrust.Remove({dir.id});
   }
+  gen->directories.Changed(dir.id);
 }
 
 void Cache::Impl::SealListing(const Attr& dir, const ListingRecord& listing) {
@@ -194,6 +211,7 @@ void Cache::Impl::SealListing(const Attr& dir, const ListingRecord& listing) {
   if (!writer.Finish(dir, whole ? std::optional(listing) : std::nullopt)) {
     DistrustAll(*gen, {dir.id});
   }
+  gen->directories.Changed(dir.id);
 }
 
 void Cache::Impl::PutTargets(absl::Span<const DirEntry> entries) {

@@ -1,5 +1,8 @@
 // Reading attributes and directory entries.
 
+#include <algorithm>
+#include <utility>
+
 #include "cache/codec.h"
 #include "cache/impl.h"
 
@@ -25,6 +28,15 @@ std::optional<ListingRecord> GetListing(Database& db, const FileId& dir,
     return std::nullopt;
   }
   return DecodeListing(value.ToStringView());
+}
+
+void VisitItems(const RecentDirectories::Items& items, uint64_t after,
+                const std::function<bool(const EntryView&)>& visit) {
+  auto next = std::ranges::upper_bound(items, after, {},
+                                       &RecentDirectories::Item::cookie);
+  for (; next != items.end(); ++next) {
+    if (!visit({next->cookie, next->name, next->id})) return;
+  }
 }
 
 }  // namespace
@@ -67,11 +79,29 @@ bool Cache::Impl::ReadDir(const FileId& dir, uint64_t after,
                           const std::function<bool(const EntryView&)>& visit) {
   const auto gen = storage_->Current();
   if (gen->distrust.Contains(dir)) return false;
+  if (const auto items = gen->directories.Find(dir)) {
+    VisitItems(*items, after, visit);
+    return true;
+  }
+  const uint64_t version = gen->directories.version(dir);
   auto snapshot = gen->db->TakeSnapshot();
   if (!GetListing(*gen->db, dir, snapshot.snapshot()).has_value()) return false;
-  if (VisitRange(*gen, dir, after, snapshot.snapshot(), visit)) return true;
-  MarkDamaged(dir);
-  return false;
+  RecentDirectories::Items items;
+  bool whole = after == 0;
+  const auto keep = [&](const EntryView& entry) {
+    const bool more = visit(entry);
+    whole = whole && more && items.size() < RecentDirectories::kMostOfOne;
+    if (whole) {
+      items.push_back({entry.cookie, std::string(entry.name), entry.id});
+    }
+    return more;
+  };
+  if (!VisitRange(*gen, dir, after, snapshot.snapshot(), keep)) {
+    MarkDamaged(dir);
+    return false;
+  }
+  if (whole) gen->directories.Remember(dir, version, std::move(items));
+  return true;
 }
 
 void Cache::Impl::VisitEntries(

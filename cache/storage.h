@@ -25,6 +25,7 @@
 #include "cache/database.h"
 #include "cache/distrust.h"
 #include "cache/opening.h"
+#include "cache/recent_directories.h"
 
 namespace warmfs::cache {
 
@@ -64,6 +65,7 @@ struct Generation {
   std::unique_ptr<Database> db;
   std::unique_ptr<ContentFiles> files;  // none in memory
   Distrust distrust;
+  RecentDirectories directories;
 
   // Of the blocks held. Changes since the start, until the housekeeper has
   // counted what was there at `count_from`, added it, and let the snapshot go.

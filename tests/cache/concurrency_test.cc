@@ -175,6 +175,33 @@ TEST_P(Concurrency, AListingIsSeenWholeOrNotAtAll) {
   second.join();
 }
 
+// While others read the directory, and so have it remembered as it was.
+TEST_P(Concurrency, WhoReadsADirectoryAfterAnEditSeesTheEdit) {
+  constexpr int kEdits = 2000;
+  const FileId dir = DirAttr(1).id;
+  cache().PutListing(DirAttr(1), {FileEntry("stays", 1)}, {1, 1}, true);
+  std::atomic<bool> done = false;
+  const auto read = [&] {
+    while (!done) Names(cache(), dir);
+  };
+  std::thread reader(read);
+  std::thread second(read);
+  for (int i = 0; i < kEdits; ++i) {
+    Edit edit;
+    const bool put = i % 2 == 0;
+    if (put) {
+      edit.PutEntry(dir, "comes", FileAttr(2).id);
+    } else {
+      edit.RemoveEntry(dir, "comes");
+    }
+    cache().Commit(std::move(edit));
+    EXPECT_EQ(Names(cache(), dir).size(), put ? 2u : 1u) << i;
+  }
+  done = true;
+  reader.join();
+  second.join();
+}
+
 TEST_P(Concurrency, EveryFunctionAtOnce) {
   const auto metadata = [&](uint64_t salt) {
     return [&, salt] {

@@ -325,7 +325,9 @@ TEST_P(Metadata, AVastListingIsReplacedWhole) {
 TEST_P(Metadata, ClearForgetsEverything) {
   cache().PutListing(DirAttr(1), {FileEntry("a", 10)}, kDigest, true);
   PutBlock(cache(), FileAttr(10, 3), 0, "abc");
+  EXPECT_THAT(Names(cache(), DirAttr(1).id), ElementsAre("a"));
   cache().Clear();
+  EXPECT_THAT(Names(cache(), DirAttr(1).id), ElementsAre("<incomplete>"));
   Reopen();
   EXPECT_FALSE(cache().GetNode(DirAttr(1).id).has_value());
   EXPECT_FALSE(cache().GetBlock(FileAttr(10).id, 0).has_value());
