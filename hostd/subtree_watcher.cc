@@ -48,15 +48,18 @@ SubtreeWatcher::~SubtreeWatcher() {
 }
 
 void SubtreeWatcher::KeepIfDue(absl::Time now) {
+  if (kept_file_ == nullptr) return;
   const JournalPos head = journal_.head();
-  if (kept_file_ == nullptr || (head == kept_ && !moved_on_)) return;
-  if (keep_due_ == absl::InfiniteFuture()) keep_due_ = now + kKeepAfter;
+  if (head != kept_ || moved_on_) {
+    keep_due_ = std::min(keep_due_, now + kKeepAfter);
+  }
   if (now < keep_due_) return;
-  keep_due_ = absl::InfiniteFuture();
+  keep_due_ = absl::Now() + options_.keep_anew;
   const std::string cursor = source_->cursor();
-  if (cursor.empty()) return;
+  if (cursor.empty() || (head == kept_ && cursor == kept_cursor_)) return;
   if (!kept_file_->Write(EncodeBookmark({head, cursor}))) return;
   kept_ = head;
+  kept_cursor_ = cursor;
   moved_on_ = false;
 }
 

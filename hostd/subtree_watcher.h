@@ -96,9 +96,10 @@ class SubtreeWatcher final : public DrainedWatcher {
   SubtreeEvents events_;  // the drain thread's
   // The drain thread's: when the marker that is to come counts as lost.
   absl::Time marker_due_ = absl::InfiniteFuture();
-  // Also its: the position that is kept, has anything come since, and when the
-  // next is to be kept.
+  // Also its: the position and the cursor that are kept, has anything come
+  // since, and when the next are to be kept.
   JournalPos kept_;
+  std::string kept_cursor_;
   bool moved_on_ = false;
   absl::Time keep_due_ = absl::InfiniteFuture();
 };

@@ -44,6 +44,9 @@ struct WatcherOptions {
   // Where the system does not tell of closes: a file that was written to counts
   // as closed when nothing has been told of it for so long.
   absl::Duration close_after = absl::Milliseconds(50);
+  // Of a journal that outlives hostd: how often the cursor is kept if nothing
+  // is told. The journal may be a whole volume's, and forget what is behind it.
+  absl::Duration keep_anew = absl::Minutes(10);
 };
 
 class Watcher {

@@ -6,25 +6,43 @@
 
 #include <string>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "hostd/bookmark.h"
 
 namespace warmfs::hostd {
 
 class PaperBookmark final : public BookmarkFile {
  public:
-  struct Paper {
-    std::string text;
-    bool full = false;
+  // Thread-safe.
+  class Paper {
+   public:
+    std::string text() {
+      absl::MutexLock lock(&mu_);
+      return text_;
+    }
+    // False: it is full.
+    bool Put(const std::string& text) {
+      absl::MutexLock lock(&mu_);
+      if (!full_) text_ = text;
+      return !full_;
+    }
+    void Fill() {
+      absl::MutexLock lock(&mu_);
+      full_ = true;
+    }
+
+   private:
+    absl::Mutex mu_;
+    std::string text_ ABSL_GUARDED_BY(mu_);
+    bool full_ ABSL_GUARDED_BY(mu_) = false;
   };
 
   explicit PaperBookmark(Paper& paper) : paper_(paper) {}
 
   // --- BookmarkFile ---
-  std::string Read() override { return paper_.text; }
-  bool Write(const std::string& text) override {
-    if (!paper_.full) paper_.text = text;
-    return !paper_.full;
-  }
+  std::string Read() override { return paper_.text(); }
+  bool Write(const std::string& text) override { return paper_.Put(text); }
 
  private:
   Paper& paper_;

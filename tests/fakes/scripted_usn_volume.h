@@ -57,6 +57,12 @@ class ScriptedUsnVolume final : public UsnVolume {
       records.emplace_back(journal.next, UsnRecordBytes(record, version));
       journal.next += static_cast<int64_t>(records.back().second.size());
     }
+    // All records so far are gone; there is no newer one.
+    void Trim() {
+      absl::MutexLock lock(&mu);
+      records.clear();
+      journal.first = journal.next;
+    }
     // The oldest records are gone, and there are newer ones.
     void Wrap() {
       absl::MutexLock lock(&mu);

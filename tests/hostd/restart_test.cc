@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/time/clock.h"
 #include "hostd/subtree_watcher.h"
 #include "hostd/usn_source.h"
 #include "tests/fakes/paper_bookmark.h"
@@ -41,19 +42,19 @@ class RestartTest : public WatchTest {
     export_.reset();
     ExportOptions exported{.name = "test", .directory = root_};
     exported.watch = [&](const Tree& tree) {
-      return *GoOnWatching(tree, {}, std::make_unique<PaperBookmark>(paper_),
-                           [&](const std::string& cursor) {
-                             return UsnSource::Create(
-                                 std::make_unique<ScriptedUsnVolume>(disk_),
-                                 cursor);
-                           });
+      return *GoOnWatching(
+          tree, options_, std::make_unique<PaperBookmark>(paper_),
+          [&](const std::string& cursor) {
+            return UsnSource::Create(std::make_unique<ScriptedUsnVolume>(disk_),
+                                     cursor);
+          });
     };
     export_ = *Export::Open(std::move(exported));
   }
   // As if it had been killed when `text` was kept.
   void StartAt(const std::string& text) {
     export_.reset();
-    paper_.text = text;
+    EXPECT_TRUE(paper_.Put(text));
     Start();
   }
 
@@ -69,8 +70,15 @@ class RestartTest : public WatchTest {
     return Next(seen_).new_epoch;
   }
 
+  // Work elsewhere on the volume, of which nothing is told.
+  void WorkElsewhere() {
+    disk_.Write(900, 901, u"elsewhere", kMade);
+    EXPECT_THAT(Lines(), IsEmpty());
+  }
+
   ScriptedUsnVolume::Disk disk_;
   PaperBookmark::Paper paper_;
+  WatcherOptions options_;
   uint64_t next_file_ = kFile;
 };
 
@@ -98,7 +106,7 @@ TEST_F(RestartTest, WhatChangedWhileNobodyServedIsTold) {
 }
 
 TEST_F(RestartTest, AfterAKillEventsSinceWhatWasKeptAreToldOnceMore) {
-  const std::string kept = paper_.text;
+  const std::string kept = paper_.text();
   Make(kDir, "d/f");
   EXPECT_THAT(Lines(), ElementsAre("created d/f", "closed d/f"));
   Make(kOther, "e/f");
@@ -128,12 +136,36 @@ TEST_F(RestartTest, AClientThatHadMissedWhatWasOnlyInMemoryBeginsAnew) {
   EXPECT_TRUE(NewEpoch());
 }
 
+// The journal is the whole volume's: it wraps while nothing is told of this
+// export.
+TEST_F(RestartTest, AnExportWhereNothingHappensKeepsUpAtItsEnd) {
+  WorkElsewhere();
+  export_.reset();
+  disk_.Trim();
+  Start();
+  EXPECT_FALSE(NewEpoch());
+}
+
+TEST_F(RestartTest, AnExportWhereNothingHappensKeepsUpNowAndThen) {
+  options_.keep_anew = absl::Milliseconds(5);
+  Start();
+  seen_ = Next(seen_).pos;
+  const std::string before = paper_.text();
+  WorkElsewhere();
+  while (paper_.text() == before) absl::SleepFor(absl::Milliseconds(1));
+  const std::string kept = paper_.text();
+  export_.reset();
+  disk_.Trim();
+  StartAt(kept);
+  EXPECT_FALSE(NewEpoch());
+}
+
 TEST_F(RestartTest, ACursorThatIsGoneOrABookmarkThatIsDamagedIsANewEpoch) {
   export_.reset();
   disk_.Wrap();
   Start();
   EXPECT_TRUE(NewEpoch());
-  const std::string kept = paper_.text;
+  const std::string kept = paper_.text();
   seen_ = export_->head();
   StartAt(kept.substr(0, kept.size() / 2));
   EXPECT_TRUE(NewEpoch());
@@ -143,7 +175,7 @@ TEST_F(RestartTest, ACursorThatIsGoneOrABookmarkThatIsDamagedIsANewEpoch) {
 // numbers.
 TEST_F(RestartTest, WhereNothingCanBeKeptNobodyGoesOn) {
   export_.reset();
-  paper_.full = true;
+  paper_.Fill();
   Start();
   EXPECT_TRUE(NewEpoch());
 }
