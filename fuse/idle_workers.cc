@@ -20,14 +20,16 @@ bool IdleWorkers::Await() {
 void IdleWorkers::Taken() {
   absl::MutexLock lock(&mu_);
   --waiting_;
-  if (waiting_ == 0 && !resting_.empty()) {
-    ++most_;
-    calm_ = 0;
-    WakeOne();
-  } else if (++calm_ >= kCalm) {
+  if (waiting_ > 0) {
+    if (++calm_ < kCalm) return;
     most_ = std::max(kLeast, most_ - 1);
     calm_ = 0;
+    return;
   }
+  calm_ = 0;
+  if (resting_.empty()) return;
+  ++most_;
+  WakeOne();
 }
 
 void IdleWorkers::End() {
