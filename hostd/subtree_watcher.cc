@@ -56,10 +56,12 @@ void SubtreeWatcher::KeepIfDue(absl::Time now) {
   if (now < keep_due_) return;
   keep_due_ = absl::Now() + options_.keep_anew;
   const std::string cursor = source_->cursor();
-  if (cursor.empty() || (head == kept_ && cursor == kept_cursor_)) return;
-  if (!kept_file_->Write(EncodeBookmark({head, cursor}))) return;
-  kept_ = head;
-  kept_cursor_ = cursor;
+  if (cursor.empty()) return;
+  if (head != kept_ || cursor != kept_cursor_) {
+    if (!kept_file_->Write(EncodeBookmark({head, cursor}))) return;
+    kept_ = head;
+    kept_cursor_ = cursor;
+  }
   moved_on_ = false;
 }
 
