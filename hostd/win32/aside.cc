@@ -91,8 +91,8 @@ void HideFolder(int folder) {
   how.access = FILE_WRITE_DATA;
   how.disposition = 3;
   if (OpenRelative(folder, L".gitignore", how, &file) != 0) return;
-  DWORD written;
-  WriteFile(ToHandle(file.get()), "*\n", 2, &written, nullptr);
+  size_t done = 0;
+  (void)WriteAt(file.get(), 0, "*\n", &done);
 }
 
 }  // namespace
