@@ -45,6 +45,10 @@ void Cache::EndLeases() { impl_->EndLeases(); }
 std::optional<Block> Cache::GetBlock(const FileId& id, uint64_t index) {
   return impl_->GetBlock(id, index);
 }
+void Cache::Expect(const FileId& id, uint64_t file_bytes, uint64_t first,
+                   uint64_t last) {
+  impl_->Expect(id, file_bytes, first, last);
+}
 void Cache::PutBlocks(absl::Span<const FileBlocks> files) {
   impl_->PutBlocks(files);
 }

@@ -81,7 +81,7 @@ struct Block {
   Version version;
   bool racy = false;  // read under racy attributes: check before trusting it
   uint64_t hash = 0;  // XXH3-64 of bytes; verified already
-  std::string bytes;
+  Buffer bytes;
 };
 
 struct Health {
@@ -188,6 +188,10 @@ class Cache {
   // held, or if its hash does not match (then dropped; counted if that is
   // damage, and not what a crash leaves).
   std::optional<Block> GetBlock(const FileId& id, uint64_t index);
+  // Who is going to get these blocks of a file of that size: has them read from
+  // the disk together, so far as they are in a file of their own.
+  void Expect(const FileId& id, uint64_t file_bytes, uint64_t first,
+              uint64_t last);
   // Of several files at the price of little more than one.
   void PutBlocks(absl::Span<const FileBlocks> files);
   void PutBlocks(const Attr& attr, uint64_t first,

@@ -60,7 +60,7 @@ Cache::Impl::Found Cache::Impl::ReadBlock(Generation& gen, const FileId& id,
 Cache::Impl::Found Cache::Impl::ReadInDatabase(Generation& gen,
                                                const FileId& id, uint64_t index,
                                                const BlockHeader& header,
-                                               std::string& bytes) {
+                                               Buffer& bytes) {
   rocksdb::PinnableSlice value;
   const rocksdb::Status got =
       gen.db->Get(KeySpace::kContent, BlockKey(id, index), &value);
@@ -71,7 +71,7 @@ Cache::Impl::Found Cache::Impl::ReadInDatabase(Generation& gen,
   if (*tag != header.hash) return Found::kLost;
   value.remove_prefix(kContentTagBytes);
   if (!Matches(value.ToStringView(), header)) return Found::kDamaged;
-  bytes.assign(value.data(), value.size());
+  bytes = Buffer(value.ToStringView());
   return Found::kYes;
 }
 
@@ -79,7 +79,7 @@ Cache::Impl::Found Cache::Impl::ReadInDatabase(Generation& gen,
 Cache::Impl::Found Cache::Impl::ReadInFile(Generation& gen, const FileId& id,
                                            uint64_t index,
                                            const BlockHeader& header,
-                                           std::string& bytes) {
+                                           Buffer& bytes) {
   if (gen.files == nullptr) return Found::kLost;
   const absl::Status read = gen.files->Read(id, index, header.bytes, bytes);
   if (absl::IsUnavailable(read)) return Found::kNo;
@@ -102,6 +102,13 @@ std::optional<Block> Cache::Impl::GetBlock(const FileId& id, uint64_t index) {
   ++block_hits_;
   recency_.Touch(id);
   return block;
+}
+
+void Cache::Impl::Expect(const FileId& id, uint64_t file_bytes, uint64_t first,
+                         uint64_t last) {
+  const auto gen = storage_->Current();
+  if (gen->files == nullptr || !ContentFiles::Takes(file_bytes, last)) return;
+  gen->files->Expect(id, first, last - first + 1);
 }
 
 // Looks again, now that nobody can be between header and bytes.

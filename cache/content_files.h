@@ -44,6 +44,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "schema/buffer.h"
 #include "schema/types.h"
 #include "schema/unique_fd.h"
 
@@ -71,7 +72,9 @@ class ContentFiles {
   // Exactly `bytes` bytes. NotFound: they are not there. Unavailable: not now,
   // which says nothing about them. Otherwise the storage is at fault.
   absl::Status Read(const FileId& id, uint64_t index, size_t bytes,
-                    std::string& out);
+                    Buffer& out);
+  // Has the disk read them together. A hint: they need not be there.
+  void Expect(const FileId& id, uint64_t first, uint64_t count);
   // Unavailable: not kept, but others may be. Otherwise the storage is at
   // fault: full, broken, or not ours.
   absl::Status Write(const FileId& id, uint64_t index, std::string_view bytes);

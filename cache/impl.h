@@ -55,6 +55,8 @@ class Cache::Impl {
 
   // --- content.cc; put_blocks.cc: putting ---
   std::optional<Block> GetBlock(const FileId& id, uint64_t index);
+  void Expect(const FileId& id, uint64_t file_bytes, uint64_t first,
+              uint64_t last);
   void PutBlocks(absl::Span<const FileBlocks> files);
   bool HoldsContent(const FileId& id);
   void AwaitRoom();
@@ -121,9 +123,9 @@ class Cache::Impl {
   Found ReadBlock(Generation& gen, const FileId& id, uint64_t index,
                   Block& block);
   Found ReadInDatabase(Generation& gen, const FileId& id, uint64_t index,
-                       const BlockHeader& header, std::string& bytes);
+                       const BlockHeader& header, Buffer& bytes);
   Found ReadInFile(Generation& gen, const FileId& id, uint64_t index,
-                   const BlockHeader& header, std::string& bytes);
+                   const BlockHeader& header, Buffer& bytes);
   Found ReadOrDrop(Generation& gen, const FileId& id, uint64_t index,
                    Block& block);
   void PutBlocksLocked(Generation& gen, absl::Span<const FileBlocks> files);

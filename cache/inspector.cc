@@ -125,7 +125,8 @@ void Inspector::Cat(const FileId& id, const Emit& emit) {
     if (!block || block->version != node->attr.version()) {
       return Fail(emit, fmt::format("block {} is not in the cache", i));
     }
-    emit({{"base64", absl::Base64Escape(block->bytes)}});
+    emit({{"base64",
+           absl::Base64Escape({block->bytes.data(), block->bytes.size()})}});
   }
   Done(emit);
 }

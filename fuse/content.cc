@@ -32,23 +32,6 @@ FileId FlightKey(const FileId& id, uint64_t block) {
   return {id.hi, id.lo ^ (block / Prefetch::kWindowBlocks)};
 }
 
-// Copies what [offset, offset + size) has of these blocks; stops at a gap and
-// after a block that is not full.
-void Assemble(const Blocks& blocks, uint64_t offset, size_t size,
-              std::string& out) {
-  out.clear();
-  for (uint64_t at = offset; at < offset + size;) {
-    auto it = blocks.find(at / kBlockBytes);
-    const size_t start = at % kBlockBytes;
-    if (it == blocks.end() || it->second->size() <= start) return;
-    const size_t n =
-        std::min<uint64_t>(it->second->size() - start, offset + size - at);
-    out.append(*it->second, start, n);
-    at += n;
-    if (it->second->size() < kBlockBytes) return;
-  }
-}
-
 void Store(BlockWriter& writer, const Attr& attr, const Blocks& blocks) {
   if (blocks.empty()) return;
   std::vector<BlockBytes> consecutive;
@@ -58,16 +41,15 @@ void Store(BlockWriter& writer, const Attr& attr, const Blocks& blocks) {
 
 }  // namespace
 
-absl::Status FileSystem::Read(rpc::Channel& host, NodeId node, uint64_t offset,
-                              size_t size, std::string& out) {
-  out.clear();
+absl::StatusOr<BlockPieces> FileSystem::Read(rpc::Channel& host, NodeId node,
+                                             uint64_t offset, size_t size) {
   drops_.MayHave(node, offset, size);
   absl::StatusOr<NodeView> file = FreshAttr(host, node);
   if (!file.ok()) return file.status();
   const int ahead = ReadersAhead(*file, offset);
   constexpr int kAttempts = 3;
   for (int attempt = 1;; ++attempt) {
-    if (offset >= file->attr.size || size == 0) return absl::OkStatus();
+    if (offset >= file->attr.size || size == 0) return BlockPieces();
     const uint64_t end = std::min<uint64_t>(file->attr.size, offset + size);
     const Version before = file->attr.version();
     Blocks blocks;
@@ -81,10 +63,10 @@ absl::Status FileSystem::Read(rpc::Channel& host, NodeId node, uint64_t offset,
     const auto now = tree_.Look(node);
     const bool newest = !now || now->attr.version() == file->attr.version();
     if (alone || (newest && file->attr.version() == before)) {
-      Assemble(blocks, offset, size, out);
+      BlockPieces out = BlockPieces::Of(blocks, offset, size);
       tree_.NoteRead(node, file->attr.version(), out.size() == file->attr.size);
       if (ahead > 0) invalidations_.ahead({node, ahead});
-      return absl::OkStatus();
+      return out;
     }
     if (now) file = *now;
   }
@@ -94,6 +76,7 @@ absl::Status FileSystem::ReadOnce(rpc::Channel& host, NodeView& file,
                                   uint64_t first, uint64_t last, int ahead,
                                   bool alone, Blocks& blocks) {
   if (alone) return Fetch(host, file, first, last, ahead, blocks);
+  if (last > first) cache_.Expect(file.attr.id, file.attr.size, first, last);
   bool hit = true;
   for (uint64_t index = first; index <= last; ++index) {
     if (TakeFromCache(file, index, blocks)) continue;
@@ -132,7 +115,7 @@ std::optional<RecentBlocks::Block> FileSystem::Held(const FileId& file,
   if (!held) return std::nullopt;
   return RecentBlocks::Block{
       held->version, held->racy,
-      std::make_shared<const std::string>(std::move(held->bytes))};
+      std::make_shared<const Buffer>(std::move(held->bytes))};
 }
 
 bool FileSystem::MayTake(const NodeView& file, uint64_t index,
@@ -250,7 +233,7 @@ Blocks FileSystem::Keep(Wanted& wanted, FileRead& read, Stamp asked,
     BlockBytes bytes =
         block.unchanged
             ? wanted.held[first + i]
-            : std::make_shared<const std::string>(std::move(block.bytes));
+            : std::make_shared<const Buffer>(std::move(block.bytes));
     // A host that says so of what we have not is not believed.
     if (bytes == nullptr) break;
     blocks[first + i] = std::move(bytes);

@@ -11,26 +11,26 @@ bool EarlyEnd::Is(size_t got) const {
          (got < size_ && offset_ + got < fs_.tree().told(node_).at_most);
 }
 
-bool EarlyEnd::ShowAsItWas(std::string& out) const {
+bool EarlyEnd::ShowAsItWas(BlockPieces& out) const {
   const auto file = fs_.tree().Look(node_);
   if (!file) return false;
-  std::string was;
+  BlockPieces was;
   Version version;
   while (was.size() < size_) {
     const uint64_t at = offset_ + was.size();
     const auto block = fs_.Held(file->attr.id, at / kBlockBytes);
     const size_t start = at % kBlockBytes;
     if (!block || block->bytes->size() <= start) break;
-    if (was.empty()) {
+    if (was.size() == 0) {
       version = block->version;
       // What the kernel was told since then is newer.
       if (MarkOf(version) != fs_.tree_.told(node_).version) return false;
     }
     if (block->version != version) break;
-    was.append(*block->bytes, start, size_ - was.size());
+    was.Append(block->bytes, start, size_ - was.size());
     if (block->bytes->size() < kBlockBytes) break;
   }
-  if (was.empty() || Is(was.size())) return false;
+  if (was.size() == 0 || Is(was.size())) return false;
   out = std::move(was);
   DropAgain();
   return true;

@@ -41,7 +41,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
 
 #include "absl/time/time.h"
 #include "fuse/file_system.h"
@@ -64,7 +63,7 @@ class EarlyEnd {
   // Would it be one, with so many bytes for an answer?
   bool Is(size_t got) const;
   // False: the cache does not have what the kernel was told of.
-  bool ShowAsItWas(std::string& out) const;
+  bool ShowAsItWas(BlockPieces& out) const;
   bool IsReadAhead() const { return size_ > kPageBytes; }
   uint64_t last_page() const { return (offset_ + size_ - 1) / kPageBytes; }
   // The kernel was told to drop something since it began.

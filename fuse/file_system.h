@@ -62,8 +62,8 @@ class FileSystem {
   // The kernel is given this item of a page: its node, one lookup counted.
   Entry Bind(NodeId dir, const DirItem& item, Instant fresh_at);
   // At most `size` bytes from `offset`; fewer only at the end of the file.
-  absl::Status Read(rpc::Channel& host, NodeId node, uint64_t offset,
-                    size_t size, std::string& out);
+  absl::StatusOr<BlockPieces> Read(rpc::Channel& host, NodeId node,
+                                   uint64_t offset, size_t size);
   absl::StatusOr<uint64_t> Seek(rpc::Channel& host, NodeId node,
                                 uint64_t offset, bool hole);
   absl::StatusOr<StatFsReply> StatFs(rpc::Channel& host, NodeId node);

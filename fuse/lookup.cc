@@ -293,7 +293,7 @@ absl::StatusOr<std::string> FileSystem::ReadLink(rpc::Channel& host,
   if (!view.ok()) return view.status();
   auto block = cache_.GetBlock(view->attr.id, 0);
   // The target of a link never changes: another target is another object.
-  if (block && !block->bytes.empty()) return block->bytes;
+  if (block && block->bytes.size() > 0) return std::string(block->bytes);
   ReadLinkReply reply = host.ReadLink(view->ref);
   if (reply.error != 0) return ErrnoError(reply.error);
   cache::Edit edit;

@@ -14,21 +14,16 @@
 #include <cstdint>
 #include <deque>
 #include <map>
-#include <memory>
 #include <optional>
-#include <string>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
+#include "fuse/blocks.h"
 #include "schema/types.h"
 
 namespace warmfs::fuse {
-
-// Of one block, shared by all who read it at the moment.
-using BlockBytes = std::shared_ptr<const std::string>;
-using Blocks = std::map<uint64_t, BlockBytes>;  // by their index
 
 class RecentBlocks {
  public:

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <vector>
 
 #include "absl/time/clock.h"
 #include "fuse/early_end.h"
@@ -13,19 +14,24 @@
 namespace warmfs::fuse {
 namespace {
 
+void ReplyPieces(fuse_req_t req, const BlockPieces& content) {
+  const std::vector<iovec>& pieces = content.pieces();
+  fuse_reply_iov(req, pieces.data(), static_cast<int>(pieces.size()));
+}
+
 // With the file's end. False if the kernel takes the file to be longer by now.
 bool ReplyEnd(fuse_req_t req, FileSystem& fs, NodeId node,
-              const EarlyEnd& early, const std::string& content) {
+              const EarlyEnd& early, const BlockPieces& content) {
   fs.drops().BeginAnswer(node);
   const bool known = !early.Is(content.size());
-  if (known) fuse_reply_buf(req, content.data(), content.size());
+  if (known) ReplyPieces(req, content);
   fs.drops().EndAnswer(node);
   return known;
 }
 
 // With an end that the kernel is to learn by it.
 void ReplyNewEnd(fuse_req_t req, FileSystem& fs, NodeId node,
-                 const EarlyEnd& early, const std::string& content) {
+                 const EarlyEnd& early, const BlockPieces& content) {
   const bool alone = fs.drops().BeginBelieved(node);
   if (!alone || early.IsCrossed()) {
     fuse_reply_err(req, EINTR);
@@ -33,7 +39,7 @@ void ReplyNewEnd(fuse_req_t req, FileSystem& fs, NodeId node,
     return;
   }
   early.Accept(content.size());
-  fuse_reply_buf(req, content.data(), content.size());
+  ReplyPieces(req, content);
   fs.drops().EndAnswer(node);
   early.DropAgain();
 }
@@ -42,25 +48,23 @@ void Read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
           fuse_file_info* fi) {
   constexpr absl::Duration kPause = absl::Milliseconds(2);
   FileSystem& fs = Begin(req, Op::kRead);
-  std::string& buffer = current_worker->buffer;
   const EarlyEnd early(fs, ino, static_cast<uint64_t>(offset), size);
   // What is read directly has no page to fill.
   const bool direct = (fi->flags & O_DIRECT) != 0;
   const absl::Time limit = absl::Now() + EarlyEnd::kPatience;
   while (true) {
-    absl::Status status = fs.Read(Host(), ino, offset, size, buffer);
-    if (!status.ok()) return ReplyStatus(req, status);
-    if (direct) break;
-    if (!early.Is(buffer.size()) || early.ShowAsItWas(buffer)) {
+    absl::StatusOr<BlockPieces> content = fs.Read(Host(), ino, offset, size);
+    if (!content.ok()) return ReplyStatus(req, content.status());
+    if (direct) return ReplyPieces(req, *content);
+    if (!early.Is(content->size()) || early.ShowAsItWas(*content)) {
       fs.drops().AwaitAbove(ino, early.last_page());
-      if (buffer.size() == size) break;
-      if (ReplyEnd(req, fs, ino, early, buffer)) return;
+      if (content->size() == size) return ReplyPieces(req, *content);
+      if (ReplyEnd(req, fs, ino, early, *content)) return;
     }
     if (early.IsReadAhead()) return (void)fuse_reply_err(req, EINTR);
-    if (absl::Now() > limit) return ReplyNewEnd(req, fs, ino, early, buffer);
+    if (absl::Now() > limit) return ReplyNewEnd(req, fs, ino, early, *content);
     absl::SleepFor(kPause);
   }
-  fuse_reply_buf(req, buffer.data(), buffer.size());
 }
 
 void Write(fuse_req_t req, fuse_ino_t ino, const char* data, size_t size,

@@ -34,11 +34,10 @@ struct SessionContext {
   std::unique_ptr<FenceWaiter> fence_waiter;  // with leases
 };
 
-// One worker's own: its channel, and a buffer for what it reads.
+// One worker's own.
 struct Worker {
   explicit Worker(rpc::Remote& remote) : host(remote) {}
   rpc::Channel host;
-  std::string buffer;
 };
 
 // Of the calling thread; set by the session's workers.

@@ -14,10 +14,10 @@ namespace {
 constexpr uint64_t kLastBlock = INT64_MAX / kBlockBytes;
 
 // Up to `bytes->size()` bytes; cuts it short at the end of the file.
-int ReadFully(int fd, uint64_t offset, std::string* bytes) {
+int ReadFully(int fd, uint64_t offset, Buffer* bytes) {
   size_t done = 0;
   const int error = ReadAt(fd, offset, bytes->data(), bytes->size(), &done);
-  bytes->resize(done);
+  bytes->Shorten(done);
   return error;
 }
 
@@ -29,7 +29,7 @@ uint64_t EndBlock(uint64_t size_bytes, const ReadSpec& spec) {
   return std::min(in_file, spec.first_block + spec.block_count);
 }
 
-bool IsKnown(const ReadSpec& spec, size_t i, const std::string& bytes) {
+bool IsKnown(const ReadSpec& spec, size_t i, const Buffer& bytes) {
   if (i >= spec.known_hashes.size() || spec.known_hashes[i] == 0) return false;
   return XXH3_64bits(bytes.data(), bytes.size()) == spec.known_hashes[i];
 }
@@ -49,12 +49,12 @@ int ReadBlocks(int fd, uint64_t size_bytes, const ReadSpec& spec,
       return 0;
     }
     BlockReply block;
-    block.bytes.resize(wanted);
+    block.bytes = Buffer(wanted);
     if (const int error = ReadFully(fd, offset, &block.bytes)) return error;
     const bool short_read = block.bytes.size() < wanted;
     out->left.hashed_bytes -= wanted;
     block.unchanged = IsKnown(spec, out->blocks.size(), block.bytes);
-    if (block.unchanged) block.bytes = std::string();
+    if (block.unchanged) block.bytes = Buffer();
     out->left.reply_bytes -= block.bytes.size();
     out->blocks.push_back(std::move(block));
     if (short_read) return 0;  // the file shrank: the version will tell

@@ -81,6 +81,9 @@ SocketStream::SocketStream(kj::UnixEventPort& p, UniqueFd socket)
       observer(p, fd.get(), kj::UnixEventPort::FdObserver::OBSERVE_READ),
       buffer(kj::heapArray<kj::byte>(kBufferBytes)),
       unread(buffer.slice(0, 0)) {
+  // A window of content goes out at once, where the system allows that.
+  const int size = kSendBytes;
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
   const int flags = fcntl(fd.get(), F_GETFL);
   KJ_SYSCALL(fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK));
 }

@@ -24,6 +24,7 @@ class SocketStream final : public kj::AsyncIoStream {
  public:
   // Larger reads go past the buffer.
   static constexpr size_t kBufferBytes = 16 * 1024;
+  static constexpr int kSendBytes = 1024 * 1024;
 
   // Makes the socket non-blocking.
   SocketStream(kj::UnixEventPort& port, UniqueFd socket);

@@ -67,7 +67,7 @@ void DecodeFileRead(wire::FileRead::Reader in, FileRead& out) {
     BlockReply& b = out.blocks.emplace_back();
     b.unchanged = block.isUnchanged();
     KJ_REQUIRE(b.unchanged || block.isBytes(), "an unknown form of block");
-    if (block.isBytes()) b.bytes = ToString(block.getBytes());
+    if (block.isBytes()) b.bytes = Buffer(View(block.getBytes()));
     KJ_REQUIRE(b.bytes.size() <= kBlockBytes, "a block that is too long");
   }
 }

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "schema/buffer.h"
 #include "schema/ops_common.h"
 #include "schema/types.h"
 
@@ -100,7 +101,7 @@ struct ReadSpec {
 };
 struct BlockReply {
   bool unchanged = false;  // the client's hash is right; `bytes` is empty
-  std::string bytes;       // shorter than kBlockBytes only at the end of file
+  Buffer bytes;            // shorter than kBlockBytes only at the end of file
 };
 // Blocks from first_block on; fewer than asked for at the end of the file or
 // when the reply is full. `stable`: the version was the same before and after

@@ -34,9 +34,9 @@ class ContentFilesTest : public testing::Test {
     ASSERT_TRUE(files_->Write(LargeAttr(number).id, index, bytes).ok());
   }
   std::string Read(uint64_t number, uint64_t index, size_t bytes) {
-    std::string out;
+    Buffer out;
     const auto read = files_->Read(LargeAttr(number).id, index, bytes, out);
-    return read.ok() ? out : read.ToString().substr(0, 9);
+    return read.ok() ? std::string(out) : read.ToString().substr(0, 9);
   }
   std::vector<FileId> Ids() {
     std::vector<FileId> ids;
@@ -114,7 +114,7 @@ TEST_F(ContentFilesTest, WhatIsRemovedGivesItsSpaceBackAndStartsEmpty) {
 TEST_F(ContentFilesTest, WhatIsRemovedIsNotWrittenTo) {
   std::atomic<bool> done = false;
   const auto read = [&] {
-    std::string out;
+    Buffer out;
     while (!done) (void)files_->Read(LargeAttr(1).id, 0, 1, out);
   };
   Write(1, 0, "x");
@@ -139,7 +139,7 @@ TEST_F(ContentFilesTest, ADescriptorTooManySaysNothingAboutTheBytes) {
   ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &old), 0);
   const rlimit none = {0, old.rlim_max};
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
-  std::string out;
+  Buffer out;
   const absl::Status read = files_->Read(LargeAttr(1).id, 0, 5, out);
   const absl::Status written = files_->Write(LargeAttr(2).id, 0, "x");
   setrlimit(RLIMIT_NOFILE, &old);
@@ -148,13 +148,21 @@ TEST_F(ContentFilesTest, ADescriptorTooManySaysNothingAboutTheBytes) {
   EXPECT_EQ(Read(1, 0, 5), "bytes");
 }
 
+TEST_F(ContentFilesTest, WhatIsExpectedNeedNotBeThere) {
+  files_->Expect(LargeAttr(1).id, 0, 8);
+  EXPECT_FALSE(fs::exists(Path(1)));
+  Write(1, 1, "bytes");
+  files_->Expect(LargeAttr(1).id, 0, 8);
+  EXPECT_EQ(Read(1, 1, 5), "bytes");
+}
+
 TEST_F(ContentFilesTest, NoLinkIsFollowed) {
   std::ofstream(dir_ / "thesis.txt") << "years of work";
   Write(1, 0, "x");
   Reopen();
   fs::remove(Path(1));
   fs::create_symlink(dir_ / "thesis.txt", Path(1));
-  std::string out;
+  Buffer out;
   EXPECT_FALSE(files_->Read(LargeAttr(1).id, 0, 5, out).ok());
   EXPECT_FALSE(files_->Write(LargeAttr(1).id, 0, "wrong").ok());
   // A shard, then all of the folder.

@@ -85,9 +85,9 @@ TEST_F(AheadFetcherTest, WhoComesToAFileOnItsWayWaitsForIt) {
   proxy_.AwaitHeld();
   std::thread reader([&] {
     rpc::Channel own(*remote_);
-    std::string out;
-    EXPECT_TRUE(fs_->Read(own, order_[4], 0, 100, out).ok());
-    EXPECT_EQ(out, content_[4]);
+    const auto read = fs_->Read(own, order_[4], 0, 100);
+    ASSERT_TRUE(read.ok()) << read.status();
+    EXPECT_EQ(read->ToString(), content_[4]);
   });
   EXPECT_EQ(Read(order_[30]), content_[30]) << "is not one of those";
   proxy_.Release();

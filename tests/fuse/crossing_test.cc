@@ -69,8 +69,7 @@ TEST_F(CrossingTest, ContentFromBeforeOurOwnWriteIsNotServedAfterIt) {
   const NodeId f = Find("f");
   HeldQuestion question(proxy_, host_.RemoteOptionsFor(proxy_.endpoint()),
                         [&](rpc::Channel& channel) {
-                          std::string out;
-                          EXPECT_TRUE(fs_->Read(channel, f, 0, 100, out).ok());
+                          EXPECT_TRUE(fs_->Read(channel, f, 0, 100).ok());
                         });
   EXPECT_EQ(*fs_->Write(*channel_, f, 0, "after!", false), 6u);
   question.Finish();
@@ -105,14 +104,13 @@ TEST_F(CrossingTest, AHostThatIsAwayIsEioOnceTheTimeIsUp) {
   host_.Stop();
   EXPECT_EQ(Read(f), "x") << "what is fresh needs no host";
   Expire();
-  std::string out;
-  EXPECT_EQ(ToErrno(fs_->Read(*channel_, f, 0, 10, out)), EIO);
+  EXPECT_EQ(ToErrno(fs_->Read(*channel_, f, 0, 10).status()), EIO);
   EXPECT_EQ(ToErrno(fs_->Lookup(*channel_, kRootNode, "f").status()), EIO);
   EXPECT_EQ(ToErrno(fs_->GetAttr(*channel_, f).status()), EIO);
   host_.Start();
   // A busy machine may need longer than the wait to connect.
-  while (!fs_->Read(*channel_, f, 0, 10, out).ok()) std::this_thread::yield();
-  EXPECT_EQ(out, "x");
+  while (!fs_->Read(*channel_, f, 0, 10).ok()) std::this_thread::yield();
+  EXPECT_EQ(Read(f), "x");
 }
 
 // Two pages tell of changes; the third is lost with its connection, and the

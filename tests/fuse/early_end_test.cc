@@ -52,12 +52,12 @@ TEST_F(EarlyEndTest, AFileIsShownAsItWasWhileTheCacheHasIt) {
   ASSERT_EQ(truncate((host_ / "f").c_str(), 0), 0);
   TakeIn();
   TakePages();
-  std::string out = Read(f, 0, 3 * kPage);
-  EXPECT_EQ(out, "");
+  EXPECT_EQ(Read(f, 0, 3 * kPage), "");
   const EarlyEnd early(*fs_, f, 0, 3 * kPage);
-  ASSERT_TRUE(early.Is(out.size()));
+  ASSERT_TRUE(early.Is(0));
+  BlockPieces out;
   ASSERT_TRUE(early.ShowAsItWas(out));
-  EXPECT_EQ(out, std::string(10'000, 'a'));
+  EXPECT_EQ(out.ToString(), std::string(10'000, 'a'));
   EXPECT_THAT(TakePages(), Contains(f)) << "it is not so any more";
 }
 
@@ -67,7 +67,7 @@ TEST_F(EarlyEndTest, AFileIsNotShownAsItWasBeforeWhatTheKernelWasToldOf) {
   EXPECT_EQ(Read(f).size(), 10'000u);
   ASSERT_EQ(truncate((host_ / "f").c_str(), 9'999), 0);
   TakeIn();
-  std::string out;
+  BlockPieces out;
   EXPECT_TRUE(EarlyEnd(*fs_, f, 0, 3 * kPage).ShowAsItWas(out));
   EXPECT_EQ(Read(f, 0, 100).size(), 100u) << "of what it is now";
   EXPECT_FALSE(EarlyEnd(*fs_, f, 0, 3 * kPage).ShowAsItWas(out));
@@ -77,7 +77,7 @@ TEST_F(EarlyEndTest, WhatTheCacheDoesNotHaveIsNotShown) {
   const NodeId f = Told(10'000);
   host_.Write("f", "");
   TakeIn();
-  std::string out;
+  BlockPieces out;
   EXPECT_FALSE(EarlyEnd(*fs_, f, 0, 3 * kPage).ShowAsItWas(out));
   EarlyEnd(*fs_, f, 0, kPage).Accept(0);
   EXPECT_FALSE(EarlyEnd(*fs_, f, 0, 1).Is(1));

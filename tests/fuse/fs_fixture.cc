@@ -115,10 +115,9 @@ Attr FileSystemTest::GetAttr(NodeId node) {
 }
 
 std::string FileSystemTest::Read(NodeId node, uint64_t offset, size_t size) {
-  std::string out;
-  const absl::Status status = fs_->Read(*channel_, node, offset, size, out);
-  EXPECT_TRUE(status.ok()) << status;
-  return out;
+  const auto read = fs_->Read(*channel_, node, offset, size);
+  EXPECT_TRUE(read.ok()) << read.status();
+  return read.ok() ? read->ToString() : "";
 }
 
 std::vector<std::string> FileSystemTest::Names(NodeId dir, size_t limit) {

@@ -45,9 +45,9 @@ TEST_F(LeaseRace, AReadFromBeforeAnEventIsAskedAgain) {
   host_.Write("f", "old");
   const NodeId file = Find("f");
   HeldQuestion question(proxy_, Held(), [&](rpc::Channel& channel) {
-    std::string out;
-    EXPECT_TRUE(fs_->Read(channel, file, 0, 100, out).ok());
-    EXPECT_EQ(out, "new");
+    const auto read = fs_->Read(channel, file, 0, 100);
+    ASSERT_TRUE(read.ok()) << read.status();
+    EXPECT_EQ(read->ToString(), "new");
   });
   host_.Write("f", "new");
   TakeIn();

@@ -16,12 +16,14 @@ namespace {
 
 constexpr FileId kFile{1, 2};
 
-BlockBytes Bytes(char c) {
-  return std::make_shared<const std::string>(kBlockBytes, c);
+BlockBytes Of(const std::string& bytes) {
+  return std::make_shared<const Buffer>(bytes);
 }
 
+BlockBytes Full(char c) { return Of(std::string(kBlockBytes, c)); }
+
 RecentBlocks::Block BlockOf(char c, uint64_t size = 1) {
-  return {{.id = kFile, .size = size}, false, Bytes(c)};
+  return {{.id = kFile, .size = size}, false, Full(c)};
 }
 
 TEST(RecentBlocksTest, TheLatestOfABlockIsFound) {
@@ -31,7 +33,7 @@ TEST(RecentBlocksTest, TheLatestOfABlockIsFound) {
   recent.Put(7, BlockOf('b', 2));
   ASSERT_TRUE(recent.Get(kFile, 7));
   EXPECT_EQ(recent.Get(kFile, 7)->version.size, 2u);
-  EXPECT_EQ((*recent.Get(kFile, 7)->bytes)[0], 'b');
+  EXPECT_EQ(recent.Get(kFile, 7)->bytes->data()[0], 'b');
   EXPECT_FALSE(recent.Get(kFile, 8));
   EXPECT_FALSE(recent.Get({3, 4}, 7));
 }
@@ -67,9 +69,7 @@ TEST(RecentBlocksTest, WhatIsDroppedIsGoneAndLeavesRoom) {
 TEST(RecentBlocksTest, SmallBlocksAreBoundedByTheirNumber) {
   RecentBlocks recent;
   const auto put = [&](uint64_t file) {
-    recent.Put(0, {{.id = {file, file}},
-                   false,
-                   std::make_shared<const std::string>("small")});
+    recent.Put(0, {{.id = {file, file}}, false, Of("small")});
   };
   for (uint64_t i = 0; i <= RecentBlocks::kMostBlocks; ++i) put(i);
   EXPECT_FALSE(recent.Get({0, 0}, 0));
@@ -90,7 +90,7 @@ TEST(BlockWriterTest, WhatIsDroppedIsNotInTheCacheWhenItHasEnded) {
   const Attr attr{.id = kFile, .size = 64 * kBlockBytes};
   {
     BlockWriter writer(**cache);
-    for (uint64_t i = 0; i < 64; ++i) writer.Add(attr, i, {Bytes('a')});
+    for (uint64_t i = 0; i < 64; ++i) writer.Add(attr, i, {Full('a')});
     writer.Drop(kFile);
     (*cache)->EvictFile(kFile);
   }
@@ -103,7 +103,7 @@ TEST(BlockWriterTest, SmallFilesAreFoundBeforeTheyAreWritten) {
   constexpr uint64_t kFiles = RecentBlocks::kMostBlocks + 1000;
   const auto attr = [](uint64_t i) { return Attr{.id = {i, i}, .size = i}; };
   BlockWriter writer(**cache);
-  const auto small = std::make_shared<const std::string>("small");
+  const auto small = Of("small");
   for (uint64_t i = 1; i <= kFiles; ++i) writer.Add(attr(i), 0, {small});
   for (uint64_t i = 1; i <= kFiles; ++i) {
     const auto found = writer.Find({i, i}, 0);
@@ -130,19 +130,18 @@ TEST(BlockWriterTest, OfAFileThatCameTwiceTheLaterStays) {
   BlockWriter writer(**cache);
   for (char c : {'a', 'b', 'c'}) {
     const Attr attr{.id = kFile, .size = static_cast<uint64_t>(c)};
-    writer.Add(attr, 0, {Bytes(c)});
-    EXPECT_EQ((*writer.Find(kFile, 0)->bytes)[0], c);
+    writer.Add(attr, 0, {Full(c)});
+    EXPECT_EQ(writer.Find(kFile, 0)->bytes->data()[0], c);
   }
   writer.Flush();
-  EXPECT_EQ((*cache)->GetBlock(kFile, 0)->bytes, *Bytes('c'));
+  EXPECT_EQ((*cache)->GetBlock(kFile, 0)->bytes, *Full('c'));
 }
 
 TEST(BlockWriterTest, NothingWaitsForLongerThanItsDelay) {
   auto cache = cache::Cache::Open({.directory = "", .identity = "test"});
   ASSERT_TRUE(cache.ok()) << cache.status();
   BlockWriter writer(**cache);
-  writer.Add({.id = kFile, .size = 5}, 0,
-             {std::make_shared<const std::string>("small")});
+  writer.Add({.id = kFile, .size = 5}, 0, {Of("small")});
   const absl::Time limit = absl::Now() + 20 * BlockWriter::kDelay;
   while (!(*cache)->HoldsContent(kFile)) {
     ASSERT_LT(absl::Now(), limit);
@@ -156,15 +155,15 @@ TEST(BlockWriterTest, WhatItWasGivenIsInTheCacheWhenItHasEnded) {
   const Attr attr{.id = kFile, .size = 3 * kBlockBytes};
   {
     BlockWriter writer(**cache);
-    writer.Add(attr, 0, {Bytes('a'), Bytes('b')});
-    writer.Add(attr, 2, {Bytes('c')});
+    writer.Add(attr, 0, {Full('a'), Full('b')});
+    writer.Add(attr, 2, {Full('c')});
     writer.AwaitRoom();
   }
   for (uint64_t i = 0; i < 3; ++i) {
     const auto block = (*cache)->GetBlock(kFile, i);
     ASSERT_TRUE(block) << i;
     EXPECT_EQ(block->version, attr.version());
-    EXPECT_EQ(block->bytes, *Bytes(static_cast<char>('a' + i)));
+    EXPECT_EQ(block->bytes, *Full(static_cast<char>('a' + i)));
   }
 }
 

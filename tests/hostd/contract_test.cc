@@ -80,7 +80,7 @@ class ContractTest : public testing::Test {
     const ReadReply reply = export_->Read(client_, request);
     EXPECT_EQ(reply.files.at(0).error, 0);
     const auto& blocks = reply.files.at(0).blocks;
-    return blocks.empty() ? "" : blocks[0].bytes;
+    return blocks.empty() ? "" : std::string(blocks[0].bytes);
   }
   std::vector<std::string> Names(const std::string& dir = "") {
     ListReply reply = export_->List(client_, cursors_, {Ref(dir), {}, false});

@@ -128,7 +128,7 @@ std::string ExportTest::Read(const NodeRef& node, int* error) {
     EXPECT_EQ(reply.files.at(0).error, 0);
   }
   const auto& blocks = reply.files.at(0).blocks;
-  return blocks.empty() ? "" : blocks[0].bytes;
+  return blocks.empty() ? "" : std::string(blocks[0].bytes);
 }
 
 RemoveReply ExportTest::Remove(std::string_view dir, std::string_view name,

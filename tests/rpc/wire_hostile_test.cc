@@ -141,9 +141,9 @@ TEST_F(WireHostileTest, EventsThatCannotBe) {
 TEST_F(WireHostileTest, ABlockThatIsTooLong) {
   ReadReply reply;
   reply.files.emplace_back().blocks.push_back(
-      {.unchanged = false, .bytes = std::string(kBlockBytes, 'b')});
+      {.unchanged = false, .bytes = Buffer(kBlockBytes)});
   EXPECT_TRUE(Decodes<ReadReply>(Encoded<E::ReadResults>(reply).asReader()));
-  reply.files[0].blocks[0].bytes += 'b';
+  reply.files[0].blocks[0].bytes = Buffer(kBlockBytes + 1);
   EXPECT_FALSE(Decodes<ReadReply>(Encoded<E::ReadResults>(reply).asReader()));
 }
 
@@ -235,7 +235,7 @@ TEST_F(WireHostileTest, DamagedMessagesAreDecodedOrRefused) {
   ReadRequest read{.files = {{s_.Node(), 1, 2, {3, 4}}, {s_.Node(), 5, 6, {}}}};
   Damage<E::ReadParams>(read, 2);
   auto content = s_.Answer<ReadReply>();
-  content.files.push_back({.blocks = {{false, "bytes"}, {true, ""}}});
+  content.files.push_back({.blocks = {{false, Buffer("bytes")}, {true, {}}}});
   Damage<E::ReadResults>(content, 3);
   SetAttrRequest set{.node = s_.Node(), .mode = 1, .uid = 2, .size = 3};
   set.mtime = TimeOrNow{.now = false, .time = s_.Time()};

@@ -117,8 +117,8 @@ TEST_F(WireRoundTripTest, Reading) {
   ExpectRoundTrip<E::ReadParams>(request);
   auto reply = s_.Answer<ReadReply>();
   FileRead file{.error = 5, .attr = s_.SomeAttr(), .stable = true};
-  file.blocks.push_back({.unchanged = false, .bytes = "some bytes"});
-  file.blocks.push_back({.unchanged = true, .bytes = ""});
+  file.blocks.push_back({.unchanged = false, .bytes = Buffer("some bytes")});
+  file.blocks.push_back({.unchanged = true, .bytes = {}});
   reply.files = {file, file};
   ExpectRoundTrip<E::ReadResults>(reply, kNoMessage);
 }
