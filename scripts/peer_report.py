@@ -9,6 +9,7 @@ import re
 import statistics
 import time
 
+import peer_npm
 from peer_works import (EDIT_SECONDS, ONCE, PAGE_FILES, STATES, UNPACK_FILES,
                         WORKS)
 
@@ -20,6 +21,8 @@ MEANING = {
     "page": f"{PAGE_FILES} files, fetched from a server in the guest; warm is the "
             "second fetch",
     "unpack": f"a tar of {UNPACK_FILES} small files",
+    "npm install": f"{peer_npm.PACKAGES} packages of {peer_npm.FILES} small files, "
+                   "without a registry",
     "edit read": "from a write on the host until a program that reads the file "
                  "every millisecond has the new bytes",
     "edit event": "from a write on the host until a program has its inotify event",
@@ -129,7 +132,7 @@ class Report:
             f"<h2>{work}</h2><p>{MEANING[work]}</p><div class=row>" +
             "".join(self.chart(work, state, state) for state in STATES) +
             "</div>" for work in WORKS)
-        charts += ("<h2>unpack, and after an edit</h2><div class='row tall'>" + "".join(
+        charts += ("<h2>unpack, npm install, and after an edit</h2><div class='row tall'>" + "".join(
             self.chart(work, "once", f"{work}: {MEANING[work]}")
             for work in ONCE) + "</div>")
         return PAGE.format(title=html.escape(f"warmfs beside its peers, bed "

@@ -13,12 +13,13 @@ import tarfile
 import time
 
 from machine import GuestError
+import peer_npm
 
 # Cold: mounted anew, warmfs with an empty cache. Remounted: mounted anew, warmfs
 # with its cache on the virtual disk. Warm: the same once more.
 STATES = ("cold", "remounted", "warm")
 WORKS = ("walk", "read", "git status", "page")
-ONCE = ("unpack", "edit read", "edit event")
+ONCE = ("unpack", "npm install", "edit read", "edit event")
 
 PAGE_FILES = 100
 UNPACK_FILES = 200
@@ -31,7 +32,7 @@ GIT_CONFIGURATION = r"[safe]\n directory = *\n"
 # --- the host's tree -------------------------------------------------------------
 
 def make_tree(root, files):
-    """`src`, `page`, `edited` and a tar, in a git work tree."""
+    """`src`, `page`, `edited`, a tar and what npm is given, in a git work tree."""
     chance = random.Random(6)
     for number in range(files):
         directory = root / f"src/d{number // 200}/sub{number // 20 % 10}"
@@ -45,6 +46,7 @@ def make_tree(root, files):
     (root / "edited").mkdir()
     (root / "edited/file").write_text("edit 000000\n")
     (root / "unpack.tar").write_bytes(small_files(chance))
+    peer_npm.make_tree(root, chance)
     # Older than the index, or git reads them all each time.
     past = time.time() - 1000
     for path in root.rglob("*"):
@@ -55,7 +57,8 @@ def make_tree(root, files):
                   ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q",
                    "-m", "tree"]):
         subprocess.run(["git", *words], cwd=root, check=True)
-    (root / ".git/info/exclude").write_text("/edited\n/unpack*\n")
+    (root / ".git/info/exclude").write_text(
+        "/edited\n/unpack*\n/npm\n/packages\n")
 
 
 def small_files(chance):
@@ -74,6 +77,7 @@ def prepare_guest(bed):
     """With something mounted at /mnt."""
     bed.run("cp -a /mnt /disk/tree && cp -a /mnt /tmp/tree && "
             f"cp /mnt/unpack.tar {UNPACK_TAR} && "
+            f"cp -a /mnt/packages {peer_npm.TARS} && "
             f"cp /mnt/.git/index {INDEX}.base && "
             f"printf '{GIT_CONFIGURATION}' > /root/.gitconfig")
 
@@ -121,6 +125,16 @@ def unpack(bed, peer):
                              f"{UNPACK_FILES}")
     bed.run(f"rm -rf {peer.tree}/unpacked")
     return {"unpack": result}
+
+
+def npm_install(bed, peer):
+    if not bed.npm:
+        return {}
+    peer_npm.clean(bed, peer)
+    result = timed(bed, peer_npm.command(bed, peer))
+    peer_npm.check(bed, peer)
+    peer_npm.clean(bed, peer)
+    return {"npm install": result}
 
 
 def edit(bed, peer):
@@ -172,7 +186,7 @@ def run_once(bed, peer, files, note):
     bed.run(peer.unmount)
     mount(bed, peer)
     note("page", "remounted", fetch_page(bed, peer)["first"])
-    done = unpack(bed, peer)
+    done = unpack(bed, peer) | npm_install(bed, peer)
     if peer.is_share:
         done |= edit(bed, peer)
     for name, time_ms in done.items():

@@ -24,6 +24,7 @@ class Bed:
     """A working directory, the backend of the vsock device, hostd, the guest."""
 
     programs = PROGRAMS
+    directories = ()  # of the host, at the same path in the guest
 
     def __init__(self, machine, bin_directory, export):
         self.machine = machine
@@ -55,7 +56,8 @@ class Bed:
             if not (self.bin / name).exists():
                 raise Missing(f"{self.bin / name} is not built")
         self.machine.prepare(self.at,
-                             [self.bin / name for name in self.programs])
+                             [self.bin / name for name in self.programs],
+                             self.directories)
         subprocess.run(
             [mke2fs, "-q", "-t", "ext4", str(self.at / "disk.img"), "512M"],
             stdout=subprocess.DEVNULL, check=True)

@@ -189,6 +189,15 @@ class Archive:
         self.made.add(path)
         self.entry(path, data, mode)
 
+    def directory(self, directory):
+        """Files and symbolic links, at the same path."""
+        for path in sorted(directory.rglob("*")):
+            name = str(path).lstrip("/")
+            if path.is_symlink():
+                self.file(name, os.readlink(path).encode(), 0o120777)
+            elif path.is_file():
+                self.file(name, path.read_bytes(), path.stat().st_mode)
+
     def entry(self, path, data, mode):
         name = path.encode() + b"\0"
         fields = (len(self.made), mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0,
@@ -246,7 +255,7 @@ def stripped(program):
     return kept.read_bytes()
 
 
-def initramfs(kernel, modules, programs):
+def initramfs(kernel, modules, programs, directories):
     """The base, and a second archive with what the job brings."""
     archive = Archive()
     archive.file("init", INIT.encode(), 0o100755)
@@ -257,4 +266,6 @@ def initramfs(kernel, modules, programs):
         for library in libraries(program):
             data = pathlib.Path(library).read_bytes()
             archive.file(library.lstrip("/"), data, 0o100755)
+    for directory in directories:
+        archive.directory(directory)
     return base_archive(kernel, modules) + archive.bytes()

@@ -81,11 +81,12 @@ class Machine:
         self.more_words = []  # of the command, for further devices
         self.process = self.console = self.at = self.kernel = None
 
-    def prepare(self, at, programs):
+    def prepare(self, at, programs, directories):
         """Once, before the first start."""
         self.at = at
         (at / "initramfs").write_bytes(guest_image.initramfs(
-            self.kernel, (*self.modules, *self.more_modules), programs))
+            self.kernel, (*self.modules, *self.more_modules), programs,
+            directories))
 
     def boot(self):
         if not self.try_boot(self.command(), self.boot_seconds):
@@ -128,10 +129,10 @@ class Qemu(Machine):
         self.kernel_package = kernel_package
         self.acceleration = None
 
-    def prepare(self, at, programs):
+    def prepare(self, at, programs, directories):
         self.emulator = tool("qemu-system-x86_64", "qemu-system-x86")
         self.kernel = guest_image.kernel_directory(self.kernel_package)
-        super().prepare(at, programs)
+        super().prepare(at, programs, directories)
 
     def description(self):
         version = guest_image.output_of(self.emulator, "--version")
@@ -175,12 +176,12 @@ class Uml(Machine):
     modules = guest_image.UML_MODULES
     disk = "/dev/ubda"
 
-    def prepare(self, at, programs):
+    def prepare(self, at, programs, directories):
         if " amx_tile" in cpu_flags():
             raise Missing("user-mode-linux panics on CPUs with AMX")
         guest_image.output_of(*with_children(["true"]))
         self.kernel = guest_image.uml_directory()
-        super().prepare(at, programs)
+        super().prepare(at, programs, directories)
 
     def description(self):
         return "user-mode-linux"
