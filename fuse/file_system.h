@@ -228,7 +228,7 @@ class FileSystem {
   cache::Cache& cache_;
   const Clock& clock_;
   const Invalidations invalidations_;
-  PageDrops drops_{invalidations_.overtake};
+  PageDrops drops_{invalidations_.overtake, invalidations_.held_up};
   Tree tree_;
   Prefetch prefetch_;
   Scout scout_{invalidations_.list_ahead};

@@ -32,6 +32,8 @@ struct Invalidations {
   // The same at once, beside a drop that READs are in the way of; of pages from
   // that one on (page_drops.h).
   std::function<void(NodeId, uint64_t)> overtake = [](NodeId, uint64_t) {};
+  // The calling thread begins to wait for a drop (true), and has waited.
+  std::function<void(bool)> held_up = [](bool) {};
   std::function<void(NodeId)> attr = [](NodeId) {};
   std::function<void(NodeId, std::string_view)> entry = [](NodeId,
                                                            std::string_view) {};

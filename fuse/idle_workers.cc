@@ -17,19 +17,31 @@ bool IdleWorkers::Await() {
   return !ended_;
 }
 
-void IdleWorkers::Taken() {
+bool IdleWorkers::Taken() {
   absl::MutexLock lock(&mu_);
   --waiting_;
   if (waiting_ > 0) {
-    if (++calm_ < kCalm) return;
+    if (++calm_ < kCalm) return false;
     most_ = std::max(kLeast, most_ - 1);
     calm_ = 0;
-    return;
+    return false;
   }
   calm_ = 0;
-  if (resting_.empty()) return;
+  if (resting_.empty()) return TooFew();
   ++most_;
   WakeOne();
+  return false;
+}
+
+bool IdleWorkers::HeldUp() {
+  absl::MutexLock lock(&mu_);
+  ++held_up_;
+  return TooFew();
+}
+
+void IdleWorkers::GoesOn() {
+  absl::MutexLock lock(&mu_);
+  --held_up_;
 }
 
 void IdleWorkers::End() {

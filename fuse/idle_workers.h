@@ -13,6 +13,12 @@
 // much as a request, so with each time more may wait; it is one fewer again
 // after kCalm requests that needed none.
 //
+// A worker that is held up, since it waits for what another request has yet to
+// bring about, must not be missed: a drop of pages waits for READs that nobody
+// has taken yet, and the READs that are being answered wait for the drop
+// (page_drops.h). So while one is held up there is always somebody to take a
+// request, and if need be another worker is made.
+//
 // Thread-safe.
 
 #ifndef WARMFS_FUSE_IDLE_WORKERS_H_
@@ -35,8 +41,12 @@ class IdleWorkers {
   // The calling worker is idle. Returns when it is to wait for a request, and
   // false at the end.
   bool Await() ABSL_LOCKS_EXCLUDED(mu_);
-  // The calling worker, which waited, has a request.
-  void Taken() ABSL_LOCKS_EXCLUDED(mu_);
+  // The calling worker, which waited, has a request. True: nobody is left to
+  // take the next one while some are held up; another worker is to be made.
+  bool Taken() ABSL_LOCKS_EXCLUDED(mu_);
+  // The calling worker, which has a request, is held up; true as above.
+  bool HeldUp() ABSL_LOCKS_EXCLUDED(mu_);
+  void GoesOn() ABSL_LOCKS_EXCLUDED(mu_);
   // Nobody rests any more.
   void End() ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -48,10 +58,15 @@ class IdleWorkers {
     bool woken = false;
   };
   void WakeOne() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Where nobody waits, nobody rests.
+  bool TooFew() const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+    return held_up_ > 0 && waiting_ == 0 && !ended_;
+  }
 
   absl::Mutex mu_;
   bool ended_ ABSL_GUARDED_BY(mu_) = false;
   int waiting_ ABSL_GUARDED_BY(mu_) = 0;  // those woken are among them
+  int held_up_ ABSL_GUARDED_BY(mu_) = 0;
   int most_ ABSL_GUARDED_BY(mu_) = kLeast;
   int calm_ ABSL_GUARDED_BY(mu_) = 0;
   std::vector<Resting*> resting_ ABSL_GUARDED_BY(mu_);

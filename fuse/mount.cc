@@ -74,6 +74,7 @@ absl::StatusOr<std::unique_ptr<Mount>> Mount::Start(MountOptions options) {
       {.pages = [m](NodeId node) { m->notifier_->Pages(node); },
        .overtake = [m](NodeId node,
                        uint64_t page) { m->overtaker_->Drop(node, page); },
+       .held_up = [m](bool begins) { m->session_->HoldUp(begins); },
        .attr = [m](NodeId node) { m->notifier_->Attr(node); },
        .entry = [m](NodeId dir,
                     std::string_view name) { m->notifier_->Entry(dir, name); },

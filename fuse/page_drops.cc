@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/algorithm/container.h"
+#include "absl/cleanup/cleanup.h"
 
 namespace warmfs::fuse {
 namespace {
@@ -29,16 +30,31 @@ bool PageDrops::Idle(NodeId node) const {
   return !states_.contains(node);
 }
 
-bool PageDrops::AwaitDone(NodeId node, absl::Duration limit) const {
+bool PageDrops::Await(absl::FunctionRef<bool()> done,
+                      absl::Duration limit) const {
+  {
+    absl::MutexLock lock(&mu_);
+    if (done()) return true;
+  }
+  held_up_(true);
+  const absl::Cleanup goes_on = [this] { held_up_(false); };
   absl::MutexLock lock(&mu_);
-  const auto it = states_.find(node);
-  if (it == states_.end()) return true;
-  const uint64_t wanted = it->second.wanted;
+  return mu_.AwaitWithTimeout(absl::Condition(&done), limit);
+}
+
+bool PageDrops::AwaitDone(NodeId node, absl::Duration limit) const {
+  uint64_t wanted = 0;
+  {
+    absl::MutexLock lock(&mu_);
+    const auto it = states_.find(node);
+    if (it == states_.end()) return true;
+    wanted = it->second.wanted;
+  }
   const auto done = [&]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
     const auto now = states_.find(node);
     return now == states_.end() || now->second.done >= wanted;
   };
-  return mu_.AwaitWithTimeout(absl::Condition(&done), limit);
+  return Await(done, limit);
 }
 
 void PageDrops::MayHave(NodeId node, uint64_t offset, uint64_t bytes) {
@@ -219,7 +235,6 @@ bool PageDrops::AwaitAbove(NodeId node, uint64_t page,
   } else if (in_the_way) {
     overtake_(node, 0);
   }
-  absl::MutexLock lock(&mu_);
   const auto dropped = [&]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
     const auto it = states_.find(node);
     if (it == states_.end() || it->second.done >= wanted) return true;
@@ -230,7 +245,7 @@ bool PageDrops::AwaitAbove(NodeId node, uint64_t page,
            absl::c_any_of(it->second.runs,
                           [&](const Run* run) { return does(*run); });
   };
-  return mu_.AwaitWithTimeout(absl::Condition(&dropped), limit);
+  return Await(dropped, limit);
 }
 
 }  // namespace warmfs::fuse

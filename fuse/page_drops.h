@@ -28,9 +28,10 @@
 // than the drop that waits for it needs the next one: so that is carried out
 // beside the first, by another thread (`overtake`). It may be held up by a READ
 // further up, which then asks for one too, and so on until the last page: of
-// the READs that wait, that of the highest pages is let go first. What is left
-// are READs that no worker has taken yet, since all of them wait, and a drop of
-// another file that the host holds up; so nobody waits longer than kPatience.
+// the READs that wait, that of the highest pages is let go first. There is
+// always somebody to take a READ that nobody has taken yet (`held_up`,
+// idle_workers.h). What is left is a drop of another file that the host holds
+// up; so nobody waits longer than kPatience.
 //
 // Of a file of which the kernel may have more than kMostChunks, all is dropped
 // in one call. It may come to a READ's pages at any time, and waits for them
@@ -66,9 +67,12 @@ class PageDrops {
   static constexpr absl::Duration kPatience = absl::Milliseconds(300);
 
   // `overtake` asks for a drop of the file by another thread, and returns: in
-  // order (Carry) from 0, all at once from another page (CarryFrom).
-  explicit PageDrops(std::function<void(NodeId, uint64_t page)> overtake)
-      : overtake_(std::move(overtake)) {}
+  // order (Carry) from 0, all at once from another page (CarryFrom). `held_up`
+  // hears it from who begins to wait for a drop (true), and has waited.
+  explicit PageDrops(
+      std::function<void(NodeId, uint64_t page)> overtake,
+      std::function<void(bool)> held_up = [](bool) {})
+      : overtake_(std::move(overtake)), held_up_(std::move(held_up)) {}
 
   // What the kernel has of the file is old from now on; a drop of it follows.
   // Called in one step with what makes it old.
@@ -159,7 +163,12 @@ class PageDrops {
   void Finish(NodeId node, const Run& run) ABSL_LOCKS_EXCLUDED(mu_);
   void FinishFrom(NodeId node, const Run& run) ABSL_LOCKS_EXCLUDED(mu_);
 
+  // Until the condition, which needs mu_.
+  bool Await(absl::FunctionRef<bool()> done, absl::Duration limit) const
+      ABSL_LOCKS_EXCLUDED(mu_);
+
   const std::function<void(NodeId, uint64_t page)> overtake_;
+  const std::function<void(bool)> held_up_;
   mutable absl::Mutex mu_;
   // Counts what is wanted, and what may have brought pages, in one order.
   uint64_t last_ ABSL_GUARDED_BY(mu_) = 0;

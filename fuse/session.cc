@@ -10,10 +10,13 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <deque>
 #include <fstream>
 #include <thread>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "fuse/detach.h"
 #include "fuse/growth.h"
 #include "fuse/idle_workers.h"
@@ -26,6 +29,7 @@ thread_local Worker* current_worker = nullptr;
 namespace {
 
 constexpr unsigned kReadAheadBytes = 1024 * 1024;
+constexpr unsigned kMostAhead = 64;  // READs that wait for an answer
 
 // What the kernel is asked for, and what not.
 void OnInit(void* userdata, fuse_conn_info* conn) {
@@ -47,7 +51,7 @@ void OnInit(void* userdata, fuse_conn_info* conn) {
       conn->capable & (kWanted | (context.options.host_locks ? kLocks : 0));
   conn->max_write = kMaxWriteBytes;
   conn->max_readahead = kReadAheadBytes;
-  conn->max_background = 64;
+  conn->max_background = kMostAhead;
   conn->congestion_threshold = 48;
 }
 
@@ -204,11 +208,9 @@ class Session::Impl {
       context_.lock_waiter =
           std::make_unique<LockWaiter>(context_.locks, context_.remote);
     }
-    std::vector<std::thread> workers;
-    for (int i = 0; i < options_.workers; ++i) {
-      workers.emplace_back([this] { Work(); });
-    }
-    for (std::thread& worker : workers) worker.join();
+    for (int i = 0; i < options_.workers; ++i) AddWorker();
+    // They may make others as long as they run.
+    for (size_t i = 0; std::thread* worker = WorkerAt(i); ++i) worker->join();
     context_.lock_waiter.reset();
     context_.fence_waiter.reset();
   }
@@ -228,6 +230,12 @@ class Session::Impl {
     }
   }
 
+  void HoldUp(bool begins) {
+    if (current_worker == nullptr) return;
+    if (!begins) return idle_.GoesOn();
+    if (idle_.HeldUp()) AddWorker();
+  }
+
   fuse_session* session() { return context_.session; }
   FileSystem& fs() { return context_.fs; }
   SessionContext& context() { return context_; }
@@ -242,6 +250,19 @@ class Session::Impl {
     return flags;
   }
 
+  void AddWorker() {
+    // All the READs that the kernel sends ahead, and some.
+    constexpr size_t kMostMore = 2 * kMostAhead;
+    const size_t most = static_cast<size_t>(options_.workers) + kMostMore;
+    absl::MutexLock lock(&workers_mu_);
+    if (workers_.size() < most) workers_.emplace_back([this] { Work(); });
+  }
+
+  std::thread* WorkerAt(size_t i) {
+    absl::MutexLock lock(&workers_mu_);
+    return i < workers_.size() ? &workers_[i] : nullptr;
+  }
+
   void Work() {
     constexpr size_t kOrphansAtOnce = 64;
     Worker worker(context_.remote);
@@ -250,7 +271,7 @@ class Session::Impl {
     while (idle_.Await()) {
       const int n = Receive(&request);
       if (n <= 0) break;
-      idle_.Taken();
+      if (idle_.Taken()) AddWorker();
       fuse_session_process_buf(context_.session, &request);
       if (context_.fs.forgotten_orphans() >= kOrphansAtOnce) {
         context_.fs.ReleaseOrphans(worker.host);
@@ -273,6 +294,9 @@ class Session::Impl {
   const MountOptions options_;
   SessionContext context_;
   IdleWorkers idle_;
+  absl::Mutex workers_mu_;
+  // In a deque: they stay where they are while others are made.
+  std::deque<std::thread> workers_ ABSL_GUARDED_BY(workers_mu_);
   fuse_lowlevel_ops ops_ = {};
   bool mounted_ = false;
 };
@@ -287,6 +311,7 @@ void Session::ServeFences(FenceWaiter::Fence fence) {
   impl_->ServeFences(std::move(fence));
 }
 void Session::Run() { impl_->Run(); }
+void Session::HoldUp(bool begins) { impl_->HoldUp(begins); }
 void Session::Unmount() { impl_->Unmount(); }
 
 // The kernel does not know the inode (-ENOENT): all is well, unless a reply

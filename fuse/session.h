@@ -42,7 +42,10 @@ class Session {
   // Lazily, as umount -l does: those inside stay until they leave.
   void Unmount();
 
-  // For the file system's Invalidations: sends them to the kernel. On threads
+  // For the file system's Invalidations: the calling thread, if it is a worker,
+  // begins to wait for what other requests bring about (true), and has waited.
+  void HoldUp(bool begins);
+  // For them, too: sends them to the kernel. On threads
   // that no request waits for: the notifier's and the injector's.
   // And attributes. From that page on at once; from 0: all, in order.
   void InvalidatePages(NodeId node, uint64_t from_page = 0);

@@ -107,6 +107,31 @@ TEST_F(IdleWorkersTest, AndOneFewerAgainWhenItIsCalm) {
   five->AwaitEnd();
 }
 
+TEST_F(IdleWorkersTest, WhileOneIsHeldUpSomebodyWaits) {
+  const auto one = Waiting(), two = Waiting();
+  EXPECT_FALSE(idle_.Taken());
+  EXPECT_FALSE(idle_.HeldUp());
+  EXPECT_TRUE(idle_.Taken());
+  const auto three = Waiting();
+  EXPECT_TRUE(idle_.Taken());
+  idle_.GoesOn();
+  const auto four = Waiting();
+  EXPECT_FALSE(idle_.Taken());
+  EXPECT_TRUE(idle_.HeldUp());
+  idle_.End();
+}
+
+TEST_F(IdleWorkersTest, WhoRestsIsWokenBeforeAnotherIsMade) {
+  const auto one = Waiting(), two = Waiting(), three = Resting();
+  EXPECT_FALSE(idle_.Taken());
+  EXPECT_FALSE(idle_.HeldUp());
+  EXPECT_FALSE(idle_.Taken());
+  three->AwaitWaiting();
+  EXPECT_FALSE(idle_.HeldUp());
+  EXPECT_TRUE(idle_.Taken());
+  idle_.End();
+}
+
 TEST_F(IdleWorkersTest, NobodyRestsAfterTheEnd) {
   const auto one = Waiting(), two = Waiting();
   idle_.End();

@@ -55,6 +55,11 @@ void InjectionTest::Mount(bool read_only) {
       clock_, root.attr,
       fuse::Invalidations{
           .pages = [this](NodeId node) { notifier_->Pages(node); },
+          .held_up =
+              [this](bool begins) {
+                session_->HoldUp(begins);
+                ++(begins ? began_to_wait_ : waited_);
+              },
           .attr = [this](NodeId node) { notifier_->Attr(node); },
           .entry =
               [this](NodeId dir, std::string_view name) {
@@ -64,7 +69,7 @@ void InjectionTest::Mount(bool read_only) {
   options.remote = remote_->options();
   options.mountpoint = mnt_;
   options.read_only = read_only;
-  options.workers = 3;
+  options.workers = kWorkers;
   locks_ = std::make_unique<fuse::HostLocks>(*fs_, *remote_);
   session_ = std::make_unique<fuse::Session>(options, *fs_, *locks_, *remote_);
   const auto invalidate = [this](NodeId dir, const std::string& name) {

@@ -6,6 +6,8 @@
 // The kernel believes what it was told for an hour, as with leases: what is
 // wrong and not invalidated is found.
 //
+// There are kWorkers for the kernel's requests.
+//
 // Skips by name where /dev/fuse cannot be used.
 
 #ifndef WARMFS_TESTS_INTEGRATION_INJECTION_FIXTURE_H_
@@ -13,6 +15,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <memory>
 #include <set>
 #include <string>
@@ -36,6 +39,8 @@ namespace warmfs::testing {
 
 class InjectionTest : public ::testing::Test {
  protected:
+  static constexpr int kWorkers = 3;
+
   void SetUp() override;
   void TearDown() override;
 
@@ -83,6 +88,8 @@ class InjectionTest : public ::testing::Test {
   std::unique_ptr<fuse::Injector> injector_;
   std::unique_ptr<Watcher> watcher_;
   fuse::NodeId d_ = 0, e_ = 0;
+  // Requests that have begun to wait for a drop of pages, and have waited.
+  std::atomic<int> began_to_wait_ = 0, waited_ = 0;
 
  private:
   std::string mnt_;
