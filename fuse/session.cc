@@ -12,6 +12,7 @@
 #include <cstring>
 #include <deque>
 #include <fstream>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -255,7 +256,14 @@ class Session::Impl {
     constexpr size_t kMostMore = 2 * kMostAhead;
     const size_t most = static_cast<size_t>(options_.workers) + kMostMore;
     absl::MutexLock lock(&workers_mu_);
-    if (workers_.size() < most) workers_.emplace_back([this] { Work(); });
+    if (workers_.size() >= most) return;
+    try {
+      workers_.emplace_back([this] { Work(); });
+    } catch (const std::system_error& error) {
+      // As many threads as there may be: those that wait have a time limit.
+      if (workers_.empty()) throw;
+      spdlog::warn("no further worker: {}", error.what());
+    }
   }
 
   std::thread* WorkerAt(size_t i) {

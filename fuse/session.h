@@ -45,8 +45,8 @@ class Session {
   // For the file system's Invalidations: the calling thread, if it is a worker,
   // begins to wait for what other requests bring about (true), and has waited.
   void HoldUp(bool begins);
-  // For them, too: sends them to the kernel. On threads
-  // that no request waits for: the notifier's and the injector's.
+  // For them, too: sends them to the kernel. On threads that no request waits
+  // for: the notifier's and the injector's.
   // And attributes. From that page on at once; from 0: all, in order.
   void InvalidatePages(NodeId node, uint64_t from_page = 0);
   void InvalidateAttr(NodeId node);
