@@ -1,20 +1,6 @@
 #include "fuse/notifier.h"
 
-#include <sys/resource.h>
-#include <unistd.h>
-
 namespace warmfs::fuse {
-namespace {
-
-// Where processors are few, what is pushed after its reader has asked is of no
-// use, and what is old stays for as long as others are served first. Needs
-// CAP_SYS_NICE; without it this thread takes its turn like any other.
-void GoFirst() {
-  constexpr int kNice = -15;
-  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
-}
-
-}  // namespace
 
 Notifier::Notifier(Kernel kernel) : kernel_(std::move(kernel)) {
   thread_ = std::thread([this] { Loop(); });
@@ -78,7 +64,6 @@ size_t Notifier::queued() const {
 }
 
 void Notifier::Loop() {
-  GoFirst();
   while (true) {
     std::shared_ptr<const Queue> batch;
     bool steps = false;

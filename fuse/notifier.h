@@ -6,8 +6,7 @@
 // request needs, sends it.
 //
 // When nothing is queued it does other things that need such a thread, a small
-// step at a time (fuse/pusher.h). It has a higher priority than other threads,
-// if the process may give it one.
+// step at a time (fuse/pusher.h).
 //
 // What is queued is sent, always: under a lease the kernel would keep it for
 // ever. Each node and name is in the queue once. It grows with what workers and
