@@ -146,20 +146,20 @@ void InjectedCall::InvalidateBefore(const Invalidate& entry) {
   }
 }
 
-// A change of our own to one name of a move may have been there before the
-// kernel moved it, and is then at the other name: what is true there does not
-// tell.
+// What was at one name of a move, by a change of our own or since an
+// application has looked there in between, is at the other name now: what is
+// true there does not tell.
 void InjectedCall::InvalidateAfter(const Invalidate& entry) {
   InjectedNames names(fs_);
   const auto& planned = plan_->names();
-  const bool changed = absl::c_any_of(planned, [&](const PlannedName& name) {
-    return fs_.tree().ChangedSince(name.dir, begun_);
+  const bool in_doubt = absl::c_any_of(planned, [&](const PlannedName& name) {
+    return fs_.tree().ChangedSince(name.dir, begun_) ||
+           (name.dir != kHiddenNode &&
+            names.Truth(name.dir, name.name) != name.after.id);
   });
+  if (!in_doubt) return;
   for (const PlannedName& name : planned) {
-    if (name.dir == kHiddenNode) continue;
-    if (changed || names.Truth(name.dir, name.name) != name.after.id) {
-      entry(name.dir, name.name);
-    }
+    if (name.dir != kHiddenNode) entry(name.dir, name.name);
   }
 }
 

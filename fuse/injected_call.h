@@ -9,11 +9,12 @@
 // The kernel must be left with no wrong name. Before the call a name at which
 // the kernel may hold another object is invalidated, so that it asks and hears
 // of the plan; after it every name is whose truth is not what the call left
-// there. In between somebody may have changed a name that the kernel did not
-// have to ask for again, and the call then moved or linked what it found there:
-// so when anything changed in a directory, all its names in the plan are
-// invalidated. An application's rename may move what a call left at the old
-// name, before that is invalidated: FileSystem::Rename sees to it
+// there. In between somebody may have changed a name, or looked at one that the
+// host has given to another object, so that the kernel did not have to ask for
+// it again: the call then moved or linked what it found there. So when anything
+// changed in a directory, or one name is not what the call left, all names in
+// the plan are invalidated. An application's rename may move what a call left
+// at the old name, before that is invalidated: FileSystem::Rename sees to it
 // (Invalidations::unsure). All else that the kernel is told by a plan it is
 // told for no time.
 //

@@ -74,11 +74,15 @@ void InjectionTest::Mount(bool read_only) {
   session_ = std::make_unique<fuse::Session>(options, *fs_, *locks_, *remote_);
   const auto invalidate = [this](NodeId dir, const std::string& name) {
     session_->InvalidateEntry(dir, name);
+    invalidated_(name);
   };
   notifier_ = std::make_unique<fuse::Notifier>(fuse::Notifier::Kernel{
       .pages = [this](NodeId node) { session_->InvalidatePages(node); },
       .attr = [this](NodeId node) { session_->InvalidateAttr(node); },
-      .entry = invalidate});
+      .entry =
+          [this](NodeId dir, const std::string& name) {
+            session_->InvalidateEntry(dir, name);
+          }});
   injector_options_.mountpoint = mnt_;
   injector_ = std::make_unique<fuse::Injector>(injector_options_, *fs_,
                                                session_->plans(), invalidate);

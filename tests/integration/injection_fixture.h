@@ -16,6 +16,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -88,6 +89,9 @@ class InjectionTest : public ::testing::Test {
   std::unique_ptr<fuse::Injector> injector_;
   std::unique_ptr<Watcher> watcher_;
   fuse::NodeId d_ = 0, e_ = 0;
+  // Called on a hand, between the invalidation of a name and the call.
+  std::function<void(const std::string& name)> invalidated_ =
+      [](const std::string&) {};
   // Requests that have begun to wait for a drop of pages, and have waited.
   std::atomic<int> began_to_wait_ = 0, waited_ = 0;
 

@@ -1,5 +1,5 @@
-// Who sees what the injector raises, and what becomes of the rest when one of
-// its calls does not return.
+// Who sees what the injector raises, who comes in between, and what becomes of
+// the rest when one of its calls does not return.
 
 #include <fcntl.h>
 #include <sys/inotify.h>
@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <thread>
+#include <utility>
 
 #include "schema/unique_fd.h"
 #include "tests/integration/injection_fixture.h"
@@ -167,6 +168,35 @@ TEST_F(HandsTest, WithAllHandsHeldUpTheRestWaits) {
   const std::string events = Events();
   EXPECT_EQ(std::count(events.begin(), events.end(), '\n'),
             2 + 1 + static_cast<int>(Injector::kMaxStuck));
+}
+
+// What is at the old name by now goes to the new one with the call.
+TEST_F(HandsTest, WhoLooksAtTheOldNameJustBeforeARenameLeavesNothingWrong) {
+  Mount();
+  const Attr f = Ask("d/f");
+  host_.Rename("d/f", "d/h");
+  host_.Write("d/f", "another");
+  Learn({"d"}, {"f", "h"});
+  bool looked = false;
+  invalidated_ = [&](const std::string& name) {
+    if (std::exchange(looked, true)) return;
+    EXPECT_EQ(name, "f");
+    // A hand itself would be answered from the plan.
+    std::thread([this] {
+      struct stat st;
+      EXPECT_EQ(stat(Mnt("d/f").c_str(), &st), 0);
+    }).join();
+  };
+  Push({.kind = InjectionKind::kRename,
+        .dir = d_,
+        .name = "f",
+        .to_dir = d_,
+        .to_name = "h",
+        .object = f});
+  EXPECT_EQ(Events(), "d: MOVED_FROM #1 f\nd: MOVED_TO #1 h\n");
+  EXPECT_TRUE(looked);
+  ExpectTruth("d/f");
+  ExpectTruth("d/h");
 }
 
 TEST_F(HandsTest, WhatDoesNotFitIsDroppedAndCounted) {
