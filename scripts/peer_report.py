@@ -9,9 +9,8 @@ import re
 import statistics
 import time
 
-import peer_npm
-from peer_works import (EDIT_SECONDS, ONCE, PAGE_FILES, STATES, UNPACK_FILES,
-                        WORKS)
+from peer_works import (EDIT_SECONDS, NPM_FILES, NPM_PACKAGES, ONCE, PAGE_FILES,
+                        STATES, UNPACK_FILES, WORKS)
 
 WARMFS = "warmfs"
 MEANING = {
@@ -21,8 +20,8 @@ MEANING = {
     "page": f"{PAGE_FILES} files, fetched from a server in the guest; warm is the "
             "second fetch",
     "unpack": f"a tar of {UNPACK_FILES} small files",
-    "npm install": f"{peer_npm.PACKAGES} packages of {peer_npm.FILES} small files, "
-                   "without a registry",
+    "npm install": f"{NPM_PACKAGES} packages of {NPM_FILES} small files, without a "
+                   "registry",
     "edit read": "from a write on the host until a program that reads the file "
                  "every millisecond has the new bytes",
     "edit event": "from a write on the host until a program has its inotify event",

@@ -5,6 +5,7 @@ is checked: a share that shows other files than the host's has failed.
 """
 
 import io
+import json
 import os
 import pathlib
 import random
@@ -12,8 +13,8 @@ import subprocess
 import tarfile
 import time
 
+from guest_image import tool
 from machine import GuestError
-import peer_npm
 
 # Cold: mounted anew, warmfs with an empty cache. Remounted: mounted anew, warmfs
 # with its cache on the virtual disk. Warm: the same once more.
@@ -25,6 +26,11 @@ PAGE_FILES = 100
 UNPACK_FILES = 200
 EDIT_SECONDS = 5
 UNPACK_TAR = "/tmp/unpack.tar"
+NPM_PACKAGES = 30
+NPM_FILES = 10  # of each, package.json among them
+NPM_TARS = "/tmp/packages"
+NPM_OPTIONS = ("--offline --ignore-scripts --no-audit --no-fund "
+               "--no-update-notifier --loglevel=error --cache=/tmp/npm-cache")
 INDEX = "/tmp/index"
 GIT_CONFIGURATION = r"[safe]\n directory = *\n"
 
@@ -46,7 +52,7 @@ def make_tree(root, files):
     (root / "edited").mkdir()
     (root / "edited/file").write_text("edit 000000\n")
     (root / "unpack.tar").write_bytes(small_files(chance))
-    peer_npm.make_tree(root, chance)
+    make_packages(root, chance)
     # Older than the index, or git reads them all each time.
     past = time.time() - 1000
     for path in root.rglob("*"):
@@ -62,22 +68,61 @@ def make_tree(root, files):
 
 
 def small_files(chance):
+    return tar_of({
+        f"unpacked/d{number // 20}/file{number}":
+            chance.randbytes(chance.choice((100, 1000, 4000)))
+        for number in range(UNPACK_FILES)})
+
+
+def make_packages(root, chance):
+    """A package.json in `npm`, and the tars that it names in `packages`."""
+    (root / "npm").mkdir()
+    (root / "packages").mkdir()
+    names = [f"made-up-{number}" for number in range(NPM_PACKAGES)]
+    for name in names:
+        files = {"package/package.json": json.dumps(
+            {"name": name, "version": "1.0.0"}).encode()}
+        for number in range(1, NPM_FILES):
+            size = chance.choice((200, 1500, 4000, 12_000))
+            files[f"package/lib/file{number}.js"] = (
+                chance.randbytes(size // 2).hex().encode())
+        (root / f"packages/{name}.tgz").write_bytes(tar_of(files, "w:gz"))
+    (root / "npm/package.json").write_text(json.dumps({
+        "name": "example", "version": "1.0.0", "private": True,
+        "dependencies": {
+            name: f"file:{NPM_TARS}/{name}.tgz" for name in names}}))
+
+
+def tar_of(files, mode="w"):
     data = io.BytesIO()
-    with tarfile.open(fileobj=data, mode="w") as tar:
-        for number in range(UNPACK_FILES):
-            entry = tarfile.TarInfo(
-                f"unpacked/d{number // 20}/file{number}")
-            entry.size = chance.choice((100, 1000, 4000))
+    with tarfile.open(fileobj=data, mode=mode) as tar:
+        for path, content in files.items():
+            entry = tarfile.TarInfo(path)
+            entry.size = len(content)
             entry.mode = 0o644
-            tar.addfile(entry, io.BytesIO(chance.randbytes(entry.size)))
+            tar.addfile(entry, io.BytesIO(content))
     return data.getvalue()
+
+
+# --- the guest -------------------------------------------------------------------
+
+def bring_npm(bed):
+    """Before the guest is made; a Missing if node or npm is not here."""
+    node = pathlib.Path(tool("node", "nodejs"))
+    script = pathlib.Path(tool("npm", "npm")).resolve()
+    package = script.parent.parent
+    # Debian's npm uses the packages beside it.
+    directory = package.parent if package.parent.name == "nodejs" else package
+    bed.other_programs.append(node)
+    bed.directories.append(directory)
+    bed.npm = f"node {script}"
 
 
 def prepare_guest(bed):
     """With something mounted at /mnt."""
     bed.run("cp -a /mnt /disk/tree && cp -a /mnt /tmp/tree && "
             f"cp /mnt/unpack.tar {UNPACK_TAR} && "
-            f"cp -a /mnt/packages {peer_npm.TARS} && "
+            f"cp -a /mnt/packages {NPM_TARS} && "
             f"cp /mnt/.git/index {INDEX}.base && "
             f"printf '{GIT_CONFIGURATION}' > /root/.gitconfig")
 
@@ -115,26 +160,36 @@ def fetch_page(bed, peer):
 
 
 def unpack(bed, peer):
-    bed.run(f"rm -rf {peer.tree}/unpacked")
-    result = timed(bed, f"cd {peer.tree} && tar xf {UNPACK_TAR}")
-    if peer.is_share:
-        arrived = sum(p.is_file() for p in
-                      (bed.export / "unpacked").rglob("*"))
-        if arrived != UNPACK_FILES:
-            raise GuestError(f"{arrived} files arrived on the host, not "
-                             f"{UNPACK_FILES}")
-    bed.run(f"rm -rf {peer.tree}/unpacked")
-    return {"unpack": result}
+    return {"unpack": timed_making(
+        bed, peer, "unpacked", f"cd {peer.tree} && tar xf {UNPACK_TAR}",
+        UNPACK_FILES)}
 
 
 def npm_install(bed, peer):
+    """Of made-up packages, so that no registry is asked: npm writes node_modules
+    and a lock file to the share."""
     if not bed.npm:
         return {}
-    peer_npm.clean(bed, peer)
-    result = timed(bed, peer_npm.command(bed, peer))
-    peer_npm.check(bed, peer)
-    peer_npm.clean(bed, peer)
-    return {"npm install": result}
+    bed.run(f"rm -f {peer.tree}/npm/package-lock.json")
+    return {"npm install": timed_making(
+        bed, peer, "npm/node_modules",
+        f"cd {peer.tree}/npm && {bed.npm} install {NPM_OPTIONS}",
+        # And a lock file of its own.
+        NPM_PACKAGES * NPM_FILES + 1)}
+
+
+def timed_making(bed, peer, directory, command, files):
+    """A command that makes a directory with so many files, which is not there
+    before, nor afterwards."""
+    remove = f"rm -rf {peer.tree}/{directory}"
+    bed.run(remove)
+    result = timed(bed, command)
+    if peer.is_share:
+        arrived = sum(p.is_file() for p in (bed.export / directory).rglob("*"))
+        if arrived != files:
+            raise GuestError(f"{arrived} files arrived on the host, not {files}")
+    bed.run(remove)
+    return result
 
 
 def edit(bed, peer):

@@ -74,18 +74,18 @@ void InjectionTest::Mount(bool read_only) {
   session_ = std::make_unique<fuse::Session>(options, *fs_, *locks_, *remote_);
   const auto invalidate = [this](NodeId dir, const std::string& name) {
     session_->InvalidateEntry(dir, name);
-    invalidated_(name);
   };
   notifier_ = std::make_unique<fuse::Notifier>(fuse::Notifier::Kernel{
       .pages = [this](NodeId node) { session_->InvalidatePages(node); },
       .attr = [this](NodeId node) { session_->InvalidateAttr(node); },
-      .entry =
-          [this](NodeId dir, const std::string& name) {
-            session_->InvalidateEntry(dir, name);
-          }});
+      .entry = invalidate});
   injector_options_.mountpoint = mnt_;
-  injector_ = std::make_unique<fuse::Injector>(injector_options_, *fs_,
-                                               session_->plans(), invalidate);
+  injector_ = std::make_unique<fuse::Injector>(
+      injector_options_, *fs_, session_->plans(),
+      [this, invalidate](NodeId dir, const std::string& name) {
+        invalidate(dir, name);
+        invalidated_(name);
+      });
   const absl::Status mounted = session_->Mount();
   ASSERT_TRUE(mounted.ok()) << mounted;
   ASSERT_TRUE(injector_->Start().ok());
